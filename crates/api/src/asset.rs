@@ -1,0 +1,165 @@
+//! Assets: the files of a memory.
+
+use candid::CandidType;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::BlobHosting;
+
+#[derive(CandidType, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AssetType {
+    Original,
+    Display,
+    Thumbnail,
+    Placeholder,
+    Metadata,
+}
+
+/// What is known of any asset. `bytes` of 0 in a request means: fill it in.
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct AssetMetadataBase {
+    pub name: String,
+    pub description: Option<String>,
+    pub tags: Vec<String>,
+    pub asset_type: AssetType,
+    pub bytes: u64,
+    pub mime_type: String,
+    pub sha256: Option<ByteBuf>,
+    pub width: Option<u32>,
+    pub height: Option<u32>,
+    pub url: Option<String>,
+    pub storage_key: Option<String>,
+    pub bucket: Option<String>,
+    pub asset_location: Option<String>,
+    pub processing_status: Option<String>,
+    pub processing_error: Option<String>,
+    pub created_at: u64,
+    pub updated_at: u64,
+    pub deleted_at: Option<u64>,
+}
+
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct ImageAssetMetadata {
+    pub base: AssetMetadataBase,
+    pub color_space: Option<String>,
+    pub exif_data: Option<String>,
+    pub compression_ratio: Option<f32>,
+    pub dpi: Option<u32>,
+    pub orientation: Option<u8>,
+}
+
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct VideoAssetMetadata {
+    pub base: AssetMetadataBase,
+    pub duration: Option<u64>,
+    pub frame_rate: Option<f32>,
+    pub codec: Option<String>,
+    pub bitrate: Option<u64>,
+    pub resolution: Option<String>,
+    pub aspect_ratio: Option<f32>,
+}
+
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct AudioAssetMetadata {
+    pub base: AssetMetadataBase,
+    pub duration: Option<u64>,
+    pub sample_rate: Option<u32>,
+    pub channels: Option<u8>,
+    pub bitrate: Option<u64>,
+    pub codec: Option<String>,
+    pub bit_depth: Option<u8>,
+}
+
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct DocumentAssetMetadata {
+    pub base: AssetMetadataBase,
+    pub page_count: Option<u32>,
+    pub document_type: Option<String>,
+    pub language: Option<String>,
+    pub word_count: Option<u32>,
+}
+
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct NoteAssetMetadata {
+    pub base: AssetMetadataBase,
+    pub word_count: Option<u32>,
+    pub language: Option<String>,
+    pub format: Option<String>,
+}
+
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub enum AssetMetadata {
+    Image(ImageAssetMetadata),
+    Video(VideoAssetMetadata),
+    Audio(AudioAssetMetadata),
+    Document(DocumentAssetMetadata),
+    Note(NoteAssetMetadata),
+}
+
+impl AssetMetadata {
+    /// The part that every kind of asset has.
+    pub fn base(&self) -> &AssetMetadataBase {
+        match self {
+            AssetMetadata::Image(m) => &m.base,
+            AssetMetadata::Video(m) => &m.base,
+            AssetMetadata::Audio(m) => &m.base,
+            AssetMetadata::Document(m) => &m.base,
+            AssetMetadata::Note(m) => &m.base,
+        }
+    }
+
+    /// The part that every kind of asset has, to change.
+    pub fn base_mut(&mut self) -> &mut AssetMetadataBase {
+        match self {
+            AssetMetadata::Image(m) => &mut m.base,
+            AssetMetadata::Video(m) => &mut m.base,
+            AssetMetadata::Audio(m) => &mut m.base,
+            AssetMetadata::Document(m) => &mut m.base,
+            AssetMetadata::Note(m) => &mut m.base,
+        }
+    }
+}
+
+/// A blob, as a memory refers to it. A `len` of 0 in a request means: as stored.
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct BlobRef {
+    /// `blob_<n>`, which is also the blob's id.
+    pub locator: String,
+    pub hash: Option<ByteBuf>,
+    pub len: u64,
+}
+
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct MemoryAssetInline {
+    pub asset_id: String,
+    pub bytes: ByteBuf,
+    pub metadata: AssetMetadata,
+}
+
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct MemoryAssetBlobInternal {
+    pub asset_id: String,
+    pub blob_ref: BlobRef,
+    pub metadata: AssetMetadata,
+}
+
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct MemoryAssetBlobExternal {
+    pub asset_id: String,
+    pub location: BlobHosting,
+    pub storage_key: String,
+    pub url: Option<String>,
+    pub metadata: AssetMetadata,
+}
+
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct InlineAssetInput {
+    pub bytes: ByteBuf,
+    pub metadata: AssetMetadata,
+}
+
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct InternalBlobAssetInput {
+    pub blob_id: String,
+    pub metadata: AssetMetadata,
+}
