@@ -1,1 +1,77 @@
-fn main() {}
+//! The developer's commands, as `cargo xtask <command>`: what a contributor or CI runs, in Rust so that it behaves alike
+//! everywhere. Each command is one module; the commands that run the canister in process stand behind the feature `host`
+//! (see Cargo.toml), and without it they call cargo again with the feature on.
+
+#[cfg(feature = "host")]
+mod bench;
+mod canister;
+#[cfg(feature = "host")]
+mod interface;
+mod serve;
+mod step;
+mod test;
+mod workspace;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Builds, serves, tests and measures Keepsake"
+)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Builds the canister: target/canister/vault.wasm and vault.wasm.gz.
+    Build,
+    /// Builds the canister and serves a vault with it on this machine.
+    Serve {
+        /// Build the host unoptimised: quicker to compile, slower to run.
+        #[arg(long)]
+        dev: bool,
+        /// Options of `keepsake serve`.
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "OPTIONS"
+        )]
+        options: Vec<String>,
+    },
+    /// Builds and checks everything: interface, format, lints, tests, instruction counts, official clients.
+    Test {
+        /// Leave out documentation tests, instruction counts and the Node tests.
+        #[arg(long)]
+        fast: bool,
+    },
+    /// Counts the canister's instructions per call and writes benches/instructions.json and benches/README.md.
+    Bench {
+        /// Compare with the committed counts instead, and fail where one rose by more than 5 %.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Compares the canister's interface with interface/vault.did.
+    Did {
+        /// Write the file instead.
+        #[arg(long)]
+        write: bool,
+    },
+}
+
+fn main() -> Result<()> {
+    match Args::parse().command {
+        Command::Build => canister::build().map(drop),
+        Command::Serve { dev, options } => serve::run(dev, &options),
+        Command::Test { fast } => test::run(fast),
+        #[cfg(feature = "host")]
+        Command::Bench { check } => bench::run(check),
+        #[cfg(feature = "host")]
+        Command::Did { write } => interface::run(write),
+        #[cfg(not(feature = "host"))]
+        Command::Bench { .. } | Command::Did { .. } => workspace::again_with_host(),
+    }
+}
