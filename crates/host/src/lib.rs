@@ -1,1 +1,6 @@
 
+pub mod certificate;
+pub mod crypto;
+pub mod message;
+pub mod runtime;
+pub mod store;

@@ -85,3 +85,26 @@ pub struct TreeChanges {
     /// The canister's part, where it changed.
     pub canister: Option<CanisterState>,
 }
+
+/// What is known of one update call: enough to answer `read_state` for it, and to decide who may ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestInfo {
+    pub status: RequestStatus,
+    /// Who sent it; nobody else may read its status.
+    pub sender: Principal,
+    /// The canister it was sent to.
+    pub canister_id: Principal,
+}
+
+/// The system state tree that certificates are made from, kept up to date by the engine.
+pub trait StateTree: Send + Sync {
+    /// Takes over the effects of one commit, after it is durable and before anyone is told of it. Called in
+    /// the order of commits, from one thread at a time. What was applied before may come again and must
+    /// then change nothing.
+    fn apply(&self, changes: &TreeChanges);
+
+    /// A certificate (CBOR) over the canister's certified data as last applied, for `ic0.data_certificate_copy`
+    /// in queries; `None` where none can be made. Called before every query of a module that imports it, so an
+    /// implementation keeps the last one until the tree or the second changes.
+    fn data_certificate(&self) -> Option<Vec<u8>>;
+}

@@ -1,0 +1,360 @@
+//! The canister's heap: a WebAssembly memory whose changes can be kept or dropped a message at a time.
+//!
+//! A memory is a private mapping of an anonymous file. The file holds the heap as the last kept message left
+//! it; what a running message changes, the kernel copies to private pages. Dropping the message drops
+//! those pages; keeping it writes them to the file first. Which pages are private, `/proc/self/pagemap` tells; where it
+//! does not, all pages are compared with the file. Cost of keeping: the pages changed, plus 8 bytes read for every page of
+//! the heap. No page fault is ever handled in user space.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::fs::FileExt;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
+
+/// Bytes of a page of the machine's; WebAssembly's are a multiple of it. All machines the host is built for use 4 KiB, which
+/// [`HeapCreator::new`] checks.
+pub const PAGE: usize = 4096;
+
+/// A heap's mapping. Shared by wasmtime, which owns the memory, and by the instance, which keeps and drops its changes.
+pub struct Heap {
+    base: NonNull<u8>,
+    reserved: usize,
+    file: File,
+    size: AtomicUsize,
+}
+
+// SAFETY: `base` is an address range owned by this value alone until dropped. Its contents are accessed by the WebAssembly code and by
+// the instance that owns the store, which is one thread at a time.
+unsafe impl Send for Heap {}
+// SAFETY: as above; the methods that touch the contents are called by the instance's owner only.
+unsafe impl Sync for Heap {}
+
+impl Heap {
+    /// Reserves `reserved` bytes of address space plus `guard` that stay inaccessible, and makes `size` of them usable, all zero.
+    fn new(size: usize, reserved: usize, guard: usize) -> io::Result<Heap> {
+        // SAFETY: a valid C string and flag; the result is checked.
+        let fd = unsafe { libc::memfd_create(c"heap".as_ptr(), libc::MFD_CLOEXEC) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: `fd` was just created and belongs to nobody else.
+        let file = unsafe { File::from_raw_fd(fd) };
+        let reserved = reserved
+            .checked_add(guard)
+            .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?
+            .max(PAGE);
+        // SAFETY: asks for a new range at an address of the kernel's choice; the result is checked.
+        let base = unsafe {
+            libc::mmap(
+                ptr::null_mut(),
+                reserved,
+                libc::PROT_NONE,
+                libc::MAP_PRIVATE | libc::MAP_NORESERVE,
+                file.as_raw_fd(),
+                0,
+            )
+        };
+        if base == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let base = NonNull::new(base.cast()).ok_or_else(|| io::Error::from(io::ErrorKind::Other))?;
+        let heap = Heap {
+            base,
+            reserved,
+            file,
+            size: AtomicUsize::new(0),
+        };
+        heap.grow_to(size)?;
+        Ok(heap)
+    }
+
+    /// The usable size in bytes; it never shrinks.
+    pub fn size(&self) -> usize {
+        self.size.load(Ordering::Acquire)
+    }
+
+    fn grow_to(&self, size: usize) -> io::Result<()> {
+        if size > self.reserved {
+            return Err(io::Error::from(io::ErrorKind::OutOfMemory));
+        }
+        if size <= self.size() {
+            return Ok(());
+        }
+        self.file.set_len(size as u64)?;
+        // SAFETY: the range lies within the reservation (checked above), and the file is long enough for it.
+        let result = unsafe {
+            libc::mprotect(
+                self.base.as_ptr().cast(),
+                size,
+                libc::PROT_READ | libc::PROT_WRITE,
+            )
+        };
+        if result != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        self.size.store(size, Ordering::Release);
+        Ok(())
+    }
+
+    /// The pages changed since changes were last kept or dropped, as ascending ranges of page numbers.
+    pub fn changed(&self) -> io::Result<Vec<Range<usize>>> {
+        let pages = self.size() / PAGE;
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        let mut add = |page: usize| match ranges.last_mut() {
+            Some(range) if range.end == page => range.end += 1,
+            _ => ranges.push(page..page + 1),
+        };
+        match page_map() {
+            Some(map) => {
+                let first = self.base.as_ptr() as usize / PAGE;
+                let mut entries = [0; 8 * 1024];
+                for start in (0..pages).step_by(entries.len() / 8) {
+                    let count = (pages - start).min(entries.len() / 8);
+                    let entries = &mut entries[..count * 8];
+                    map.read_exact_at(entries, (first + start) as u64 * 8)?;
+                    for (offset, entry) in entries.chunks_exact(8).enumerate() {
+                        // chunks_exact gives slices of exactly eight bytes.
+                        if is_private(u64::from_ne_bytes(entry.try_into().unwrap_or_default())) {
+                            add(start + offset);
+                        }
+                    }
+                }
+            }
+            None => {
+                let mut kept = vec![0; PAGE];
+                for page in 0..pages {
+                    self.file.read_exact_at(&mut kept, (page * PAGE) as u64)?;
+                    if self.pages(page..page + 1) != kept {
+                        add(page);
+                    }
+                }
+            }
+        }
+        Ok(ranges)
+    }
+
+    /// The current content of pages.
+    ///
+    /// # Panics
+    /// Where the range is not within the heap.
+    pub fn pages(&self, pages: Range<usize>) -> &[u8] {
+        assert!(pages.start <= pages.end && pages.end <= self.size() / PAGE);
+        // SAFETY: within the usable part (asserted), which is mapped readable; no WebAssembly code runs while the instance's
+        // owner looks at its heap.
+        unsafe {
+            std::slice::from_raw_parts(
+                self.base.as_ptr().add(pages.start * PAGE),
+                (pages.end - pages.start) * PAGE,
+            )
+        }
+    }
+
+    /// Keeps the changes in `ranges`, which [`Heap::changed`] found: they become what a later drop goes back to.
+    pub fn keep(&self, ranges: &[Range<usize>]) -> io::Result<()> {
+        for range in ranges {
+            self.file
+                .write_all_at(self.pages(range.clone()), (range.start * PAGE) as u64)?;
+        }
+        // Only when all are written, so that an error keeps the private pages.
+        for range in ranges {
+            self.forget(range.clone())?;
+        }
+        Ok(())
+    }
+
+    /// Drops every change since the last [`Heap::keep`].
+    pub fn drop_changes(&self) -> io::Result<()> {
+        self.forget(0..self.size() / PAGE)
+    }
+
+    /// Sets what a drop goes back to, for one page. To be followed by [`Heap::drop_changes`] before the heap is used.
+    pub fn set_kept(&self, page: usize, content: &[u8; PAGE]) -> io::Result<()> {
+        self.file.write_all_at(content, (page * PAGE) as u64)
+    }
+
+    fn forget(&self, pages: Range<usize>) -> io::Result<()> {
+        if pages.is_empty() {
+            return Ok(());
+        }
+        // SAFETY: a range of whole pages within the mapping. Private pages are dropped and read as the file's afterwards; nobody holds a
+        // reference into them, as `pages` borrows end before.
+        let result = unsafe {
+            libc::madvise(
+                self.base.as_ptr().add(pages.start * PAGE).cast(),
+                (pages.end - pages.start) * PAGE,
+                libc::MADV_DONTNEED,
+            )
+        };
+        if result == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
+    }
+}
+
+impl Drop for Heap {
+    fn drop(&mut self) {
+        // SAFETY: the mapping made in `new`, used by nobody any more.
+        unsafe { libc::munmap(self.base.as_ptr().cast(), self.reserved) };
+    }
+}
+
+/// A page table entry of a private copy: present or swapped out, and not the file's own page
+/// (bits 63, 62 and 61 of an entry in the kernel's `pagemap`).
+fn is_private(entry: u64) -> bool {
+    entry & (0b11 << 62) != 0 && entry & (1 << 61) == 0
+}
+
+/// `/proc/self/pagemap`, where the kernel has it and it tells private pages from the file's.
+fn page_map() -> Option<&'static File> {
+    static MAP: OnceLock<Option<File>> = OnceLock::new();
+    MAP.get_or_init(|| {
+        let map = File::open("/proc/self/pagemap").ok()?;
+        let probe = Heap::new(4 * PAGE, 4 * PAGE, 0).ok()?;
+        // SAFETY: pages 0 and 2 of a mapping of four usable ones that nobody else knows.
+        unsafe {
+            probe.base.as_ptr().add(2 * PAGE).write_volatile(1);
+            probe.base.as_ptr().read_volatile();
+        }
+        let mut entries = [0; 4 * 8];
+        map.read_exact_at(&mut entries, (probe.base.as_ptr() as usize / PAGE) as u64 * 8)
+            .ok()?;
+        let private: Vec<bool> = entries
+            .chunks_exact(8)
+            .map(|entry| is_private(u64::from_ne_bytes(entry.try_into().unwrap_or_default())))
+            .collect();
+        (private == [false, false, true, false]).then_some(map)
+    })
+    .as_ref()
+}
+
+/// Makes heaps for wasmtime and tells which heap a memory has.
+pub struct HeapCreator {
+    max_bytes: usize,
+    heaps: Mutex<HashMap<usize, Weak<Heap>>>,
+}
+
+impl HeapCreator {
+    /// Heaps of at most `max_bytes` each. Fails on a machine whose pages are not of 4 KiB.
+    pub fn new(max_bytes: usize) -> io::Result<HeapCreator> {
+        // SAFETY: a plain query.
+        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+        if page != PAGE as libc::c_long {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                format!("memory pages of {page} bytes are not supported"),
+            ));
+        }
+        Ok(HeapCreator {
+            max_bytes,
+            heaps: Mutex::default(),
+        })
+    }
+
+    /// The heap whose contents begin at `base`.
+    pub fn heap_at(&self, base: *const u8) -> Option<Arc<Heap>> {
+        let heaps = self.heaps.lock().unwrap_or_else(PoisonError::into_inner);
+        heaps.get(&(base as usize)).and_then(Weak::upgrade)
+    }
+}
+
+// SAFETY: the memory is reserved with the guard asked for, is zero, never moves, and is released when wasmtime and the instance have both let go.
+unsafe impl MemoryCreator for HeapCreator {
+    fn new_memory(
+        &self,
+        _ty: MemoryType,
+        minimum: usize,
+        maximum: Option<usize>,
+        reserved: Option<usize>,
+        guard: usize,
+    ) -> Result<Box<dyn LinearMemory>, String> {
+        if minimum > self.max_bytes {
+            return Err(format!("the heap may have at most {} bytes", self.max_bytes));
+        }
+        let reserved = reserved
+            .unwrap_or_else(|| maximum.unwrap_or(self.max_bytes))
+            .max(minimum);
+        let heap = Heap::new(minimum, reserved, guard).map_err(|error| error.to_string())?;
+        let heap = Arc::new(heap);
+        let mut heaps = self.heaps.lock().unwrap_or_else(PoisonError::into_inner);
+        heaps.retain(|_, heap| heap.strong_count() > 0);
+        heaps.insert(heap.base.as_ptr() as usize, Arc::downgrade(&heap));
+        Ok(Box::new(Memory {
+            heap,
+            max_bytes: self.max_bytes.min(reserved),
+        }))
+    }
+}
+
+struct Memory {
+    heap: Arc<Heap>,
+    max_bytes: usize,
+}
+
+// SAFETY: as for `HeapCreator`.
+unsafe impl LinearMemory for Memory {
+    fn byte_size(&self) -> usize {
+        self.heap.size()
+    }
+
+    fn byte_capacity(&self) -> usize {
+        self.max_bytes
+    }
+
+    fn grow_to(&mut self, new_size: usize) -> wasmtime::Result<()> {
+        if new_size > self.max_bytes {
+            return Err(io::Error::from(io::ErrorKind::OutOfMemory).into());
+        }
+        Ok(self.heap.grow_to(new_size)?)
+    }
+
+    fn as_ptr(&self) -> *mut u8 {
+        self.heap.base.as_ptr()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn poke(heap: &Heap, at: usize, value: u8) {
+        assert!(at < heap.size());
+        // SAFETY: within the usable part; the test is the only user.
+        unsafe { heap.base.as_ptr().add(at).write_volatile(value) };
+    }
+
+    #[test]
+    fn changes_are_found_kept_and_dropped() {
+        let heap = Heap::new(8 * PAGE, 64 * PAGE, PAGE).unwrap();
+        poke(&heap, 3 * PAGE + 5, 1);
+        poke(&heap, 4 * PAGE, 2);
+        poke(&heap, 7 * PAGE, 3);
+        let changed = heap.changed().unwrap();
+        assert_eq!(changed, [3..5, 7..8]);
+        heap.keep(&changed).unwrap();
+        assert!(heap.changed().unwrap().is_empty());
+        poke(&heap, 3 * PAGE + 5, 9);
+        poke(&heap, 0, 9);
+        heap.drop_changes().unwrap();
+        assert!(heap.changed().unwrap().is_empty());
+        assert_eq!(heap.pages(3..4)[5], 1);
+        assert_eq!(heap.pages(0..1)[0], 0);
+    }
+
+    #[test]
+    fn a_grown_part_is_zero_and_usable() {
+        let heap = Heap::new(PAGE, 16 * PAGE, PAGE).unwrap();
+        heap.grow_to(16 * PAGE).unwrap();
+        assert!(heap.pages(0..16).iter().all(|byte| *byte == 0));
+        poke(&heap, 15 * PAGE, 1);
+        assert_eq!(heap.changed().unwrap(), [15..16]);
+        assert!(heap.grow_to(18 * PAGE).is_err());
+    }
+}

@@ -1,0 +1,215 @@
+//! A module brought to life: runs messages, and keeps or drops what they did to the heap and the globals.
+//!
+//! Between messages an instance is in its kept state. After [`Instance::run`] the owner decides with
+//! [`Instance::keep`] or [`Instance::drop_changes`]; nothing else changes the kept state.
+
+use super::heap::Heap;
+use super::message::{Callback, Message, Raised, Trap};
+use super::module::{CompiledModule, MEMORY_EXPORT, TABLE_EXPORT};
+use super::snapshot::HeapSnapshot;
+use super::{Host, Runtime};
+use std::io;
+use std::sync::Arc;
+use wasmtime::{Func, Global, Store, Val};
+
+/// Where an execution begins.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    /// An exported function without parameters.
+    Export(String),
+    /// A callback in the module's table.
+    Callback(Callback),
+}
+
+/// An execution that ended, one way or the other.
+pub struct Ran {
+    pub message: Message,
+    pub result: Result<(), Trap>,
+    /// Instructions used, as `ic0.performance_counter(0)` counts them.
+    pub instructions: u64,
+}
+
+/// An instance of a canister's module.
+pub struct Instance {
+    runtime: Arc<Runtime>,
+    module: Arc<CompiledModule>,
+    store: Store<Host>,
+    instance: wasmtime::Instance,
+    heap: Option<Arc<Heap>>,
+    globals: Vec<Global>,
+    /// The state a drop goes back to.
+    kept: HeapSnapshot,
+}
+
+impl Instance {
+    /// Makes an instance whose data segments are in place and not kept yet. No code runs.
+    pub fn new(runtime: &Arc<Runtime>, module: &Arc<CompiledModule>) -> Result<Instance, Trap> {
+        let mut store = Store::new(&runtime.engine, runtime.host());
+        let instance = module
+            .pre
+            .instantiate(&mut store)
+            .map_err(|error| Trap::Wasm(format!("{error:#}")))?;
+        let memory = instance.get_memory(&mut store, MEMORY_EXPORT);
+        let heap = match memory {
+            Some(memory) => Some(
+                runtime
+                    .heaps
+                    .heap_at(memory.data_ptr(&store))
+                    .ok_or_else(|| Trap::Host("the heap of a new instance is not known".into()))?,
+            ),
+            None => None,
+        };
+        store.data_mut().memory = memory;
+        let mut globals = Vec::with_capacity(module.globals.len());
+        for name in &module.globals {
+            // The rewriting has exported each of them.
+            globals.extend(instance.get_global(&mut store, name));
+        }
+        Ok(Instance {
+            runtime: runtime.clone(),
+            module: module.clone(),
+            store,
+            instance,
+            heap,
+            globals,
+            kept: HeapSnapshot::default(),
+        })
+    }
+
+    pub fn module(&self) -> &Arc<CompiledModule> {
+        &self.module
+    }
+
+    /// Executes `message`, which may use `limit` instructions.
+    pub fn run(&mut self, entry: &Entry, mut message: Message, limit: u64) -> Ran {
+        message.limit = limit;
+        self.store.data_mut().message = Some(message);
+        let result = self.call(entry, limit);
+        let left = self.store.get_fuel().unwrap_or(0);
+        // Put there above, and taken nowhere else.
+        let message = match self.store.data_mut().message.take() {
+            Some(message) => message,
+            None => unreachable!("system calls leave the running message in place"),
+        };
+        Ran {
+            message,
+            result,
+            instructions: limit.saturating_sub(left),
+        }
+    }
+
+    fn call(&mut self, entry: &Entry, limit: u64) -> Result<(), Trap> {
+        let trapped = |error: wasmtime::Error| as_trap(&error, limit);
+        self.store.set_fuel(limit).map_err(trapped)?;
+        match entry {
+            Entry::Export(name) => self
+                .instance
+                .get_typed_func::<(), ()>(&mut self.store, name)
+                .and_then(|function| function.call(&mut self.store, ()))
+                .map_err(trapped),
+            Entry::Callback(callback) => {
+                let function = self.callback(callback.function)?;
+                function
+                    .typed::<u32, ()>(&self.store)
+                    .map_err(|_| Trap::Contract("a callback's type is not func (i32)".into()))?
+                    .call(&mut self.store, callback.env)
+                    .map_err(trapped)
+            }
+        }
+    }
+
+    fn callback(&mut self, index: u32) -> Result<Func, Trap> {
+        let missing = || Trap::Contract(format!("there is no callback {index} in the table"));
+        let table = self
+            .instance
+            .get_table(&mut self.store, TABLE_EXPORT)
+            .ok_or_else(missing)?;
+        let element = table.get(&mut self.store, index.into()).ok_or_else(missing)?;
+        element.as_func().flatten().copied().ok_or_else(missing)
+    }
+
+    /// Makes the current state the kept one. Costs the pages that changed.
+    pub fn keep(&mut self) -> io::Result<()> {
+        let changed = match &self.heap {
+            Some(heap) => heap.changed()?,
+            None => Vec::new(),
+        };
+        let globals = self.current_globals();
+        let kept = self.kept.next(self.heap.as_deref(), &changed, globals);
+        if let Some(heap) = &self.heap {
+            heap.keep(&changed)?;
+        }
+        self.kept = kept;
+        Ok(())
+    }
+
+    /// Goes back to the kept state.
+    pub fn drop_changes(&mut self) -> Result<(), Trap> {
+        let kept = self.kept.clone();
+        self.restore(&kept)
+    }
+
+    /// The kept state.
+    pub fn snapshot(&self) -> &HeapSnapshot {
+        &self.kept
+    }
+
+    /// Makes `snapshot`, taken of an instance of the same module, the kept and the current state. Costs the pages that differ
+    /// from the state kept before.
+    pub fn restore(&mut self, snapshot: &HeapSnapshot) -> Result<(), Trap> {
+        let failed = |error: io::Error| Trap::Host(format!("the heap could not be restored: {error}"));
+        if self.heap_size() > snapshot.size() {
+            // A WebAssembly memory does not shrink: begin anew. The new instance has kept nothing, which is an empty snapshot.
+            *self = Instance::new(&self.runtime, &self.module)?;
+        }
+        let missing = (snapshot.size().saturating_sub(self.heap_size()) as u64) / wasm_page();
+        if missing > 0
+            && let Some(memory) = self.store.data().memory
+        {
+            memory
+                .grow(&mut self.store, missing)
+                .map_err(|error| Trap::Host(format!("the heap could not be restored: {error}")))?;
+        }
+        if let Some(heap) = &self.heap {
+            snapshot.write_to(heap, &self.kept).map_err(failed)?;
+            heap.drop_changes().map_err(failed)?;
+        }
+        for (global, value) in self.globals.iter().zip(snapshot.globals()) {
+            global
+                .set(&mut self.store, *value)
+                .map_err(|error| Trap::Host(format!("a global could not be restored: {error}")))?;
+        }
+        self.kept = snapshot.clone();
+        Ok(())
+    }
+
+    fn heap_size(&self) -> usize {
+        self.heap.as_ref().map_or(0, |heap| heap.size())
+    }
+
+    fn current_globals(&mut self) -> Vec<Val> {
+        self.globals
+            .iter()
+            .map(|global| global.get(&mut self.store))
+            .collect()
+    }
+}
+
+fn wasm_page() -> u64 {
+    crate::store::WASM_PAGE
+}
+
+/// What went wrong, from what wasmtime reports.
+fn as_trap(error: &wasmtime::Error, limit: u64) -> Trap {
+    if let Some(Raised(trap)) = error.downcast_ref::<Raised>() {
+        return trap.clone();
+    }
+    match error.downcast_ref::<wasmtime::Trap>() {
+        Some(wasmtime::Trap::OutOfFuel) => Trap::InstructionLimit(limit),
+        Some(trap) => {
+            tracing::debug!(error = %format!("{error:?}"), "the canister trapped");
+            Trap::Wasm(trap.to_string())
+        }
+        None => Trap::Wasm(format!("{error:#}")),
+    }
+}

@@ -1,0 +1,199 @@
+//! The state folder itself: who may use it, which version it has, and the small secrets kept in it.
+//!
+//! | name      | what it is                                                       |
+//! | --------- | ---------------------------------------------------------------- |
+//! | `lock`    | held exclusively by the process that runs the canister           |
+//! | `version` | the format version, in decimal                                   |
+//! | `data/`   | the database                                                     |
+//! | `keys/`   | secrets, one file each, readable by the owner only               |
+//! | `cache/`  | compiled modules; may be deleted at any time                     |
+
+use super::FORMAT_VERSION;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Why a folder cannot be used as a state folder.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    #[error("the state folder {0} is in use by another process")]
+    Locked(PathBuf),
+    #[error("the state folder {folder} has format version {found}, and this program knows version {FORMAT_VERSION} only")]
+    OtherVersion { folder: PathBuf, found: String },
+    #[error("{0} is not a state folder: it holds other files")]
+    Foreign(PathBuf),
+    #[error("no permission to write to the state folder {0}")]
+    NoPermission(PathBuf),
+    #[error("the state folder {folder} cannot be used: {error}")]
+    Io { folder: PathBuf, error: io::Error },
+}
+
+/// A state folder, locked for this process until dropped.
+pub struct Folder {
+    path: PathBuf,
+    /// Closing the file releases the lock.
+    _lock: File,
+}
+
+impl Folder {
+    /// Creates the folder where it is missing (readable by its owner only), locks it and checks its version.
+    pub fn open(path: &Path) -> Result<Folder, FolderError> {
+        let fail = |error: io::Error| match error.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                FolderError::NoPermission(path.to_path_buf())
+            }
+            _ => FolderError::Io {
+                folder: path.to_path_buf(),
+                error,
+            },
+        };
+        private_dir(path).map_err(fail)?;
+        let foreign = is_foreign(path).map_err(fail)?;
+        if foreign {
+            return Err(FolderError::Foreign(path.to_path_buf()));
+        }
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(path.join("lock"))
+            .map_err(fail)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(FolderError::Locked(path.to_path_buf())),
+            Err(TryLockError::Error(error)) => return Err(fail(error)),
+        }
+        let version = path.join("version");
+        match fs::read_to_string(&version) {
+            Ok(found) if found.trim() == FORMAT_VERSION.to_string() => {}
+            Ok(found) => {
+                return Err(FolderError::OtherVersion {
+                    folder: path.to_path_buf(),
+                    found: found.trim().chars().take(20).collect(),
+                });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                replace(&version, format!("{FORMAT_VERSION}\n").as_bytes()).map_err(fail)?;
+            }
+            Err(error) => return Err(fail(error)),
+        }
+        private_dir(&path.join("data")).map_err(fail)?;
+        Ok(Folder {
+            path: path.to_path_buf(),
+            _lock: lock,
+        })
+    }
+
+    /// Where the database lies.
+    pub fn data(&self) -> PathBuf {
+        self.path.join("data")
+    }
+
+    /// Where compiled modules may be kept.
+    pub fn cache(&self) -> PathBuf {
+        self.path.join("cache")
+    }
+
+    /// The secret called `name` (lowercase letters, digits, `-` and `_`), made by `make` the first time and durable before it is
+    /// returned.
+    pub fn secret(&self, name: &str, make: impl FnOnce() -> Vec<u8>) -> io::Result<Vec<u8>> {
+        let proper = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+        if name.is_empty() || !name.chars().all(proper) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a secret's name has lowercase letters, digits, - and _ only",
+            ));
+        }
+        let keys = self.path.join("keys");
+        private_dir(&keys)?;
+        let file = keys.join(name);
+        match fs::read(&file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let secret = make();
+                replace(&file, &secret)?;
+                Ok(secret)
+            }
+            read => read,
+        }
+    }
+}
+
+/// Writes a whole file so that, whatever happens, it holds either the old or the new content; durable on return. Readable by its
+/// owner only.
+pub fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let mut name = file.file_name().unwrap_or_default().to_os_string();
+    name.push(".new");
+    let new = folder.join(name);
+    let mut writer = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&new)?;
+    writer.write_all(content)?;
+    writer.sync_all()?;
+    fs::rename(&new, file)?;
+    File::open(folder)?.sync_all()
+}
+
+/// Creates a folder, and those above it, for its owner only.
+pub fn private_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Something lies here that no host put there.
+fn is_foreign(path: &Path) -> io::Result<bool> {
+    if path.join("version").try_exists()? {
+        return Ok(false);
+    }
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name();
+        if name != "lock" && name != "version.new" {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_held_by_one_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b");
+        let first = Folder::open(&path).unwrap();
+        assert!(matches!(Folder::open(&path), Err(FolderError::Locked(_))));
+        drop(first);
+        Folder::open(&path).unwrap();
+    }
+
+    #[test]
+    fn another_version_and_other_peoples_files_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("version"), "2\n").unwrap();
+        assert!(matches!(
+            Folder::open(dir.path()),
+            Err(FolderError::OtherVersion { found, .. }) if found == "2"
+        ));
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("holiday.jpg"), "").unwrap();
+        assert!(matches!(Folder::open(dir.path()), Err(FolderError::Foreign(_))));
+    }
+
+    #[test]
+    fn a_secret_is_made_once_and_is_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(dir.path()).unwrap();
+        assert_eq!(folder.secret("root", || vec![1]).unwrap(), [1]);
+        assert_eq!(folder.secret("root", || vec![2]).unwrap(), [1]);
+        let mode = fs::metadata(dir.path().join("keys/root")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(folder.secret("../x", Vec::new).is_err());
+    }
+}
