@@ -1,0 +1,74 @@
+//! Reading request bodies: bounded in size and time, and never answered by a connection reset.
+
+use super::refusal::Refusal;
+use axum::body::{Body, BodyDataStream};
+use axum::http::{HeaderMap, StatusCode, header};
+use futures::StreamExt;
+use std::time::Duration;
+
+/// The largest envelope of a call, query or read_state request: the 2 MiB that an argument may have, and what
+/// goes around it.
+pub const MAX_ENVELOPE: usize = 2 * 1024 * 1024 + 64 * 1024;
+
+/// What of an oversized body is still read before it is refused, so that the client gets to the answer.
+const MAX_DRAINED: usize = 64 * 1024 * 1024;
+
+/// Reads a CBOR body of at most `limit` bytes, within `timeout`.
+///
+/// # Errors
+/// 415 for another content type, 413 above the limit, 408 after the timeout, 400 where the connection fails.
+pub async fn read_cbor(headers: &HeaderMap, body: Body, limit: usize, timeout: Duration) -> Result<Vec<u8>, Refusal> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let essence = content_type.split(';').next().unwrap_or("").trim();
+    if !essence.eq_ignore_ascii_case("application/cbor") {
+        return Err(Refusal::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "Unexpected content type: requests are to be sent as application/cbor.",
+        ));
+    }
+    read(headers, body, limit, timeout).await
+}
+
+/// Reads a body of at most `limit` bytes, within `timeout`.
+///
+/// # Errors
+/// 413 above the limit, 408 after the timeout, 400 where the connection fails.
+pub async fn read(headers: &HeaderMap, body: Body, limit: usize, timeout: Duration) -> Result<Vec<u8>, Refusal> {
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<usize>().ok());
+    let too_large =
+        || Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The request is larger than the limit of {limit} bytes."));
+    // A client that waits for "100 Continue" has sent nothing yet and need not.
+    if announced.is_some_and(|length| length > limit) && headers.contains_key(header::EXPECT) {
+        return Err(too_large());
+    }
+    let read = async {
+        let mut stream = body.into_data_stream();
+        let mut bytes = Vec::with_capacity(announced.unwrap_or(0).min(limit));
+        while let Some(part) = stream.next().await {
+            let part = part.map_err(|_| Refusal::bad_request("The request's body ended early."))?;
+            if bytes.len() + part.len() > limit {
+                drop(bytes);
+                drain(stream).await;
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(&part);
+        }
+        Ok(bytes)
+    };
+    tokio::time::timeout(timeout, read).await.unwrap_or_else(|_| {
+        Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "The request's body did not arrive in time."))
+    })
+}
+
+async fn drain(mut stream: BodyDataStream) {
+    let mut drained = 0;
+    while let Some(Ok(part)) = stream.next().await {
+        drained += part.len();
+        if drained > MAX_DRAINED {
+            return;
+        }
+    }
+}

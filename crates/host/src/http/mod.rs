@@ -1,0 +1,133 @@
+//! The Internet Computer's HTTP interface in front of one canister (specification, "HTTPS Interface"), and a
+//! gateway to the canister's own pages.
+//!
+//! - [`envelope`] decodes requests, [`authentication`] decides whose they are, [`read_state`] who may read what.
+//! - [`api`] answers `/api/…`, [`gateway`] everything that is for the canister's `http_request`.
+//! - [`server`] accepts connections, with bounds on their number, size and time.
+//!
+//! Invariants: nothing reaches the canister or private state unauthenticated, beyond what the anonymous caller
+//! may do; whatever a client sends is answered with a status and a sentence, never with a panic, a hang or a reset
+//! connection; an acknowledged update is certified.
+
+mod api;
+mod authentication;
+mod backend;
+mod body;
+mod envelope;
+mod gateway;
+mod read_state;
+mod refusal;
+mod server;
+
+pub use backend::{Backend, BoxFuture, Refused, Request};
+pub use server::{ServeError, serve_backend};
+
+use crate::certificate::Certification;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{Method, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use refusal::Refusal;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowHeaders, Any, CorsLayer};
+
+/// How the interface deals with its clients. The defaults suit a machine of its owner's.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How long a v3 or v4 call waits for its result before it is acknowledged with 202.
+    pub call_timeout: Duration,
+    /// How long a request's head, and an idle connection, may take.
+    pub header_timeout: Duration,
+    /// How long a request's body may take.
+    pub body_timeout: Duration,
+    /// How long a client may take no byte of a reply before its connection is given up.
+    pub write_timeout: Duration,
+    /// How many connections are served at once; further ones wait.
+    pub max_connections: usize,
+    /// How long open requests may go on after shutdown was asked for.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            call_timeout: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(120),
+            write_timeout: Duration::from_secs(60),
+            max_connections: 512,
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What the handlers share.
+struct Interface {
+    backend: Arc<dyn Backend>,
+    certification: Arc<Certification>,
+    options: Options,
+    /// Bounds how many bodies are decoded, verified or signed at once, and thereby the memory that takes.
+    computing: Arc<Semaphore>,
+}
+
+impl Interface {
+    fn new(backend: Arc<dyn Backend>, certification: Arc<Certification>, options: Options) -> Arc<Self> {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Arc::new(Self { backend, certification, options, computing: Arc::new(Semaphore::new(2 * cores)) })
+    }
+
+    /// Does `work` off the reactor where it is `long`, at once where it is not.
+    async fn compute<T: Send + 'static>(
+        self: &Arc<Self>,
+        long: bool,
+        work: impl FnOnce(&Self) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        if !long {
+            return work(self);
+        }
+        let stopped = || Refusal::unavailable("The host is shutting down.");
+        let permit = self.computing.clone().acquire_owned().await.map_err(|_| stopped())?;
+        let interface = self.clone();
+        let result = tokio::task::spawn_blocking(move || {
+            // Moved in, so that the bound holds for work whose client has left.
+            let _permit = permit;
+            work(&interface)
+        });
+        result.await.map_err(|_| stopped())?
+    }
+}
+
+fn router(interface: Arc<Interface>) -> Router {
+    // Any page may call the interface: what a call may do is decided by its signature, never by cookies.
+    let cors = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::OPTIONS])
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers([header::CONTENT_LENGTH, header::CONTENT_TYPE, header::RETRY_AFTER])
+        .max_age(Duration::from_secs(7200));
+    Router::new()
+        .merge(api::routes().layer(cors))
+        .fallback(gateway::answer)
+        .with_state(interface)
+        .layer(axum::middleware::from_fn(trace))
+        .layer(CatchPanicLayer::custom(panicked))
+}
+
+/// Tells of every request what it was and how it was answered; never what was in it.
+async fn trace(method: Method, uri: Uri, request: axum::extract::Request, next: Next) -> Response {
+    let start = Instant::now();
+    let response = next.run(request).await;
+    tracing::debug!(%method, path = uri.path(), status = response.status().as_u16(), elapsed = ?start.elapsed(), "request");
+    response
+}
+
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a request's handler panicked");
+    refusal::plain_text(axum::http::StatusCode::INTERNAL_SERVER_ERROR, "Internal error.").into_response()
+}
+
+type Shared = State<Arc<Interface>>;
