@@ -18,6 +18,8 @@ mod gateway;
 mod read_state;
 mod refusal;
 mod server;
+#[cfg(test)]
+mod tests;
 
 pub use backend::{Backend, BoxFuture, Refused, Request};
 pub use server::{ServeError, serve_backend};

@@ -1,0 +1,8 @@
+//! Tests of the whole interface over a canister in memory: requests as bytes in, replies as bytes out.
+
+mod calls;
+mod forgeries;
+mod official_agent;
+mod pages;
+mod sockets;
+mod support;

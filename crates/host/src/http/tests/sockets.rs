@@ -1,0 +1,122 @@
+//! What goes wrong below HTTP: large bodies, slow clients, and the end.
+
+use super::support::*;
+use crate::http::{Options, serve_backend};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub struct Running {
+    pub address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    served: JoinHandle<()>,
+}
+
+impl Running {
+    pub async fn start(options: Options) -> Self {
+        let memory = Memory::new();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let certification = memory.certification.clone();
+        let served = tokio::spawn(async move {
+            let stopped = async { drop(stopped.await) };
+            serve_backend(memory, certification, listener, options, stopped).await.unwrap();
+        });
+        Self { address, stop, served }
+    }
+
+    pub async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.served.await.unwrap();
+    }
+}
+
+async fn exchange(address: SocketAddr, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    let mut reply = Vec::new();
+    stream.read_to_end(&mut reply).await.unwrap();
+    String::from_utf8_lossy(&reply).into_owned()
+}
+
+fn head(length: usize) -> String {
+    format!(
+        "POST {} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/cbor\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n",
+        endpoint(3, "call")
+    )
+}
+
+#[tokio::test]
+async fn an_oversized_body_is_answered() {
+    let server = Running::start(Options::default()).await;
+    let length = 20 << 20;
+    let mut request = head(length).into_bytes();
+    request.resize(request.len() + length, 0);
+    assert!(exchange(server.address, &request).await.starts_with("HTTP/1.1 413"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_client_is_answered_and_let_go() {
+    let limits = Duration::from_millis(200);
+    let options = Options { header_timeout: limits, body_timeout: limits, ..Options::default() };
+    let server = Running::start(options).await;
+    let start = Instant::now();
+    let reply = exchange(server.address, format!("{}abc", head(100)).as_bytes()).await;
+    assert!(reply.starts_with("HTTP/1.1 408"), "{reply}");
+    exchange(server.address, b"POST / HTTP/1.1\r\nhost: ").await;
+    assert!(start.elapsed() < Duration::from_secs(5));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_reader_who_does_not_read_is_let_go() {
+    let options = Options { write_timeout: Duration::from_millis(200), max_connections: 1, ..Options::default() };
+    let server = Running::start(options).await;
+    let query = Draft::call("query", candid::Principal::anonymous(), "echo", &vec![7; 2 << 20]).encode();
+    let mut request = format!(
+        "POST {} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/cbor\r\ncontent-length: {}\r\n\r\n",
+        endpoint(2, "query"),
+        query.len()
+    )
+    .into_bytes();
+    request.extend_from_slice(&query);
+    // Replies pile up: more than the buffers between the two ends hold.
+    let mut silent = TcpStream::connect(server.address).await.unwrap();
+    let writing = tokio::spawn(async move {
+        for _ in 0..20 {
+            if silent.write_all(&request).await.is_err() {
+                break;
+            }
+        }
+        silent
+    });
+    let silent = writing.await.unwrap();
+    let get = b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    let reply = tokio::time::timeout(Duration::from_secs(10), exchange(server.address, get)).await.unwrap();
+    assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
+    drop(silent);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn garbage_is_answered() {
+    let server = Running::start(Options::default()).await;
+    assert!(exchange(server.address, b"\x16\x03\x01\x02\x00hello\r\n\r\n").await.starts_with("HTTP/1.1 400"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn shutdown_does_not_wait_for_idle_connections() {
+    let server = Running::start(Options::default()).await;
+    let idle = TcpStream::connect(server.address).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let address = server.address;
+    tokio::time::timeout(Duration::from_secs(5), server.stop()).await.unwrap();
+    drop(idle);
+    assert!(TcpStream::connect(address).await.is_err());
+}
