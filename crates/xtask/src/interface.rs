@@ -1,7 +1,7 @@
 //! Keeps interface/vault.did and the canister one: the file is what the canister exports, comments included, and CI compares them.
 
 use crate::{canister, workspace};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use wasmtime::{Engine, Linker, Module, Store};
 
 /// Compares the canister's interface with interface/vault.did, or writes the file.
@@ -45,15 +45,18 @@ fn first_difference(left: &str, right: &str) -> Option<usize> {
 /// nothing of the Internet Computer, so that every import may be missing.
 fn export(wasm: &[u8]) -> Result<String> {
     let engine = Engine::default();
-    let module = Module::new(&engine, wasm).map_err(anyhow::Error::from)?;
+    let module = Module::new(&engine, wasm).map_err(plain)?;
     let mut store = Store::new(&engine, ());
     let mut linker = Linker::new(&engine);
-    linker.define_unknown_imports_as_traps(&module)?;
-    let instance = linker.instantiate(&mut store, &module)?;
+    linker
+        .define_unknown_imports_as_traps(&module)
+        .map_err(plain)?;
+    let instance = linker.instantiate(&mut store, &module).map_err(plain)?;
     let pointer = instance
         .get_typed_func::<(), i32>(&mut store, "get_candid_pointer")
+        .map_err(plain)
         .context("the canister does not export its interface")?;
-    let start = pointer.call(&mut store, ())?.cast_unsigned() as usize;
+    let start = pointer.call(&mut store, ()).map_err(plain)?.cast_unsigned() as usize;
     let memory = instance
         .get_memory(&mut store, "memory")
         .context("the canister exports no memory")?;
@@ -68,6 +71,11 @@ fn export(wasm: &[u8]) -> Result<String> {
     let mut text = std::str::from_utf8(&text[..length])?.trim_end().to_owned();
     text.push('\n');
     Ok(text)
+}
+
+/// wasmtime's errors are of a type of their own that is no standard error.
+fn plain(error: wasmtime::Error) -> anyhow::Error {
+    anyhow!("{error:#}")
 }
 
 #[cfg(test)]

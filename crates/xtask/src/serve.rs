@@ -1,11 +1,10 @@
 //! Serves a vault on this machine: the canister, inside the `keepsake` command that runs it.
 
 use crate::canister;
-use crate::workspace::{VAULT_WASM, cargo};
-use anyhow::{Context, Result};
+use crate::workspace::{VAULT_WASM, become_command, cargo};
+use anyhow::Result;
 
-/// Builds everything and runs `keepsake serve` with `options`, optimised unless `dev`. Returns when it stops; what
-/// it exits with, we exit with.
+/// Builds everything and becomes `keepsake serve` with `options`, optimised unless `dev`.
 pub fn run(dev: bool, options: &[String]) -> Result<()> {
     println!("Building the canister");
     let built = canister::build()?;
@@ -19,9 +18,5 @@ pub fn run(dev: bool, options: &[String]) -> Result<()> {
         .args(["--", "serve"])
         .args(options)
         .env(VAULT_WASM, &built.wasm);
-    let status = command.status().context("cargo could not be started")?;
-    if !status.success() {
-        std::process::exit(status.code().unwrap_or(1));
-    }
-    Ok(())
+    become_command(&mut command)
 }

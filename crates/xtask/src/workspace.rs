@@ -1,6 +1,8 @@
 //! Where things are, and the cargo that runs us.
 
 use anyhow::{Context, Result, ensure};
+use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -64,6 +66,14 @@ fn program(command: &Command) -> String {
     command.get_program().to_string_lossy().into_owned()
 }
 
+/// Becomes `command`: its signals and its exit code are then ours, so that Ctrl-C stops it as if it had been started alone. Returns
+/// only where it cannot start.
+pub fn become_command(command: &mut Command) -> Result<()> {
+    std::io::stdout().flush()?;
+    let error = command.exec();
+    Err(error).with_context(|| format!("{} could not be started", program(command)))
+}
+
 /// Runs the same command of ours again, compiled with the feature `host`.
 #[cfg(not(feature = "host"))]
 pub fn again_with_host() -> Result<()> {
@@ -78,10 +88,5 @@ pub fn again_with_host() -> Result<()> {
         "--",
     ]);
     command.args(std::env::args_os().skip(1));
-    let status = command.status().context("cargo could not be started")?;
-    // What failed has said so itself.
-    if !status.success() {
-        std::process::exit(status.code().unwrap_or(1));
-    }
-    Ok(())
+    become_command(&mut command)
 }
