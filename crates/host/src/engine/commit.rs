@@ -1,0 +1,130 @@
+//! Commits groups of messages on a thread of its own, so that the next group is executed meanwhile.
+//!
+//! The order is what makes an answer durable (DESIGN §6): the database commit, then the certifiers, then the queries' version, and
+//! only then the answers. A commit that fails answers with the failure; the executor goes back to what is committed.
+
+use super::error::{InstallError, Installed, SubmitError};
+use super::published::Version;
+use super::{Executed, Shared};
+use crate::message::{Reject, RejectCode, RequestId, RequestStatus, TreeChanges};
+use crate::store::{CanisterRecord, Commit, Overlay, RequestRecord};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, mpsc};
+use tokio::sync::oneshot;
+
+/// Nanoseconds a request's status is kept after its expiry, for those who read it late.
+const KEPT_AFTER_EXPIRY: u64 = 60_000_000_000;
+
+/// How a commit ended; the text says what failed.
+pub type CommitResult = Result<(), String>;
+
+/// Someone to be answered once the group is durable.
+pub enum Answer {
+    Request(RequestId, RequestStatus),
+    Direct(oneshot::Sender<Executed>, Executed),
+    Install(mpsc::Sender<Result<Installed, InstallError>>, Installed),
+}
+
+/// A finished group of messages.
+pub struct Sealed {
+    pub version: Arc<Version>,
+    pub record: CanisterRecord,
+    pub overlay: Arc<Overlay>,
+    pub requests: Vec<(RequestId, RequestRecord)>,
+    pub wasm: Option<Vec<u8>>,
+    pub answers: Vec<Answer>,
+    /// The canister's part of the state tree differs from the commit before.
+    pub state_changed: bool,
+}
+
+/// Commits what arrives, until the executor is gone.
+pub fn run(shared: &Shared, sealed: &mpsc::Receiver<Sealed>) {
+    for sealed in sealed {
+        let result = commit(shared, sealed);
+        shared.inbox.committed(result);
+    }
+}
+
+fn commit(shared: &Shared, sealed: Sealed) -> CommitResult {
+    let Sealed {
+        version,
+        record,
+        overlay,
+        requests,
+        wasm,
+        answers,
+        state_changed,
+    } = sealed;
+    shared.published.announce(version.clone());
+    let committed = shared.store.commit(&Commit {
+        canister: &record,
+        units: &overlay,
+        requests: &requests,
+        wasm: wasm.as_deref(),
+        prune_before: record.time.saturating_sub(KEPT_AFTER_EXPIRY),
+    });
+    let pruned = match committed {
+        Ok(pruned) => pruned,
+        Err(error) => {
+            shared.published.withdraw(version.commit);
+            let error = error.to_string();
+            tracing::error!(%error, "a commit failed; its messages are undone");
+            for answer in answers {
+                fail(shared, answer, &error);
+            }
+            return Err(error);
+        }
+    };
+    shared.commits.fetch_add(1, Ordering::Relaxed);
+    shared.published.certify(&version);
+    let changes = TreeChanges {
+        time: record.time,
+        requests: requests
+            .iter()
+            .map(|(id, record)| (*id, record.status()))
+            .collect(),
+        pruned,
+        canister: state_changed.then(|| (*version.state).clone()),
+    };
+    let observer = shared.observer.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(observer) = &*observer {
+        observer.apply(&changes);
+    }
+    drop(observer);
+    shared.published.publish(version.commit);
+    for answer in answers {
+        match answer {
+            Answer::Request(id, status) => shared.pending.finish(&id, &Ok(status)),
+            // Whoever asked may have gone meanwhile; the effect stays.
+            Answer::Direct(answer, executed) => drop(answer.send(executed)),
+            Answer::Install(answer, installed) => drop(answer.send(Ok(installed))),
+        }
+    }
+    Ok(())
+}
+
+/// Tells someone that what the host did for them could not be stored.
+pub fn fail(shared: &Shared, answer: Answer, error: &str) {
+    match answer {
+        Answer::Request(id, _) => {
+            shared.pending.finish(&id, &Err(SubmitError::Storage(error.into())));
+        }
+        Answer::Direct(answer, executed) => {
+            let executed = Executed {
+                result: Err(storage_reject(error)),
+                ..executed
+            };
+            drop(answer.send(executed));
+        }
+        Answer::Install(answer, _) => drop(answer.send(Err(InstallError::Storage(error.into())))),
+    }
+}
+
+/// The reject for a message whose effects could not be stored.
+pub fn storage_reject(error: &str) -> Reject {
+    Reject {
+        code: RejectCode::SysTransient,
+        message: format!("the state could not be stored: {error}"),
+        error_code: Some("IC0207".into()),
+    }
+}

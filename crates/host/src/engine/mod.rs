@@ -1,0 +1,510 @@
+//! The execution engine: one canister, its messages in order, its queries in parallel, its state durable.
+//!
+//! Threads and what they hold:
+//!
+//! | thread    | does                                                                                   |
+//! | --------- | -------------------------------------------------------------------------------------- |
+//! | executor  | runs updates, timers and installations one after the other ([`executor`])              |
+//! | committer | writes finished groups of messages and then answers them ([`commit`])                  |
+//! | queries   | a pool that runs queries and canister_inspect_message on the last commit ([`queries`]) |
+//!
+//! Invariants: a message is applied whole or not at all (I2); a request is executed once, however often it comes (I5); an answer leaves after
+//! its effects are durable; a crash is an upgrade to the same module (I1).
+
+mod calls;
+mod commit;
+mod error;
+mod executor;
+mod inbox;
+mod management;
+mod pending;
+mod published;
+mod queries;
+
+pub use error::{InstallError, Installed, OpenError, SubmitError};
+
+use crate::message::{
+    CanisterState, Ingress, Reject, RejectCode, RequestId, RequestInfo, RequestStatus, StateTree,
+    TreeChanges,
+};
+use crate::runtime::{CompiledModule, Environment, Network, Runtime, THREAD_STACK_BYTES};
+use crate::store::{Folder, Store, StoreError};
+use candid::Principal;
+use inbox::{Inbox, Job, NotTaken};
+use pending::{Begun, Pending};
+use published::Published;
+use queries::{Purpose, QueryJob, QueryQueue};
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::oneshot;
+
+/// Bytes of heap a canister may have unless configured otherwise.
+const DEFAULT_MAX_HEAP_BYTES: usize = 1 << 30;
+
+/// Cycles a canister is told it has.
+const CYCLE_BALANCE: u128 = 100_000_000_000_000;
+
+/// The canister id of a state folder made without asking for one: what older local scripts expect.
+const DEFAULT_CANISTER_ID: &str = "uxrrr-q7777-77774-qaaaq-cai";
+
+/// How an engine is opened.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Everything is kept in this folder, which is created where it is missing.
+    pub state_dir: PathBuf,
+    /// `None`: what the state folder says, else `uxrrr-q7777-77774-qaaaq-cai`.
+    pub canister_id: Option<Principal>,
+    /// Who `ic0.is_controller` says yes to, and who may ask for the canister's status.
+    pub controllers: Vec<Principal>,
+    /// Queries executed at once; `None`: one for every processor, and at least two.
+    pub query_threads: Option<usize>,
+    /// Bytes of heap an instance may have. The host holds up to one copy for updates, one of the last commit and one for every query thread.
+    pub max_heap_bytes: usize,
+}
+
+impl Config {
+    /// The usual configuration over a state folder.
+    pub fn new(state_dir: impl Into<PathBuf>) -> Config {
+        Config {
+            state_dir: state_dir.into(),
+            canister_id: None,
+            controllers: Vec::new(),
+            query_threads: None,
+            max_heap_bytes: DEFAULT_MAX_HEAP_BYTES,
+        }
+    }
+}
+
+/// How an execution made in process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Executed {
+    pub result: Result<Vec<u8>, Reject>,
+    /// Instructions used, in the Internet Computer's weights; 0 where nothing was run. For a call that made calls, those of all its messages.
+    pub instructions: u64,
+}
+
+impl Executed {
+    fn new(result: Result<Vec<u8>, Reject>, instructions: u64) -> Executed {
+        Executed {
+            result,
+            instructions,
+        }
+    }
+}
+
+/// What the threads and the handles share.
+struct Shared {
+    store: Store,
+    folder: Folder,
+    runtime: Arc<Runtime>,
+    canister_id: Principal,
+    controllers: Vec<Principal>,
+    network: Arc<OnceLock<Network>>,
+    inbox: Inbox,
+    queries: QueryQueue,
+    pending: Pending,
+    published: Published,
+    observer: Mutex<Option<Arc<dyn StateTree>>>,
+    commits: AtomicU64,
+}
+
+/// A handle on the engine; cheap to clone. The engine stops when the last one is dropped, or by [`Engine::shutdown`].
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Engine {
+    /// Opens a state folder and starts the canister in it, if one is installed: an instance is made and its canister_post_upgrade is
+    /// run, as after an upgrade (I1). Blocks until the canister runs.
+    ///
+    /// A canister that cannot be started is no error here: [`Engine::fault`] tells why, its calls are rejected, and another module may be installed.
+    ///
+    /// # Errors
+    /// Where the folder cannot be used, see [`OpenError`].
+    pub fn open(config: Config) -> Result<Engine, OpenError> {
+        let folder = Folder::open(&config.state_dir)?;
+        let store = Store::open(&folder.data())?;
+        let found = store.view()?.canister()?.map(|record| record.canister_id);
+        let canister_id = match (found, config.canister_id) {
+            (Some(found), Some(asked)) if found != asked => {
+                return Err(OpenError::OtherCanister { found, asked });
+            }
+            (Some(found), _) => found,
+            (None, Some(asked)) => asked,
+            (None, None) => Principal::from_text(DEFAULT_CANISTER_ID)
+                .map_err(|error| OpenError::Machine(error.to_string()))?,
+        };
+        let network = Arc::new(OnceLock::new());
+        let environment = Environment {
+            canister_id,
+            controllers: config.controllers.clone(),
+            cycle_balance: CYCLE_BALANCE,
+            network: network.clone(),
+        };
+        let machine = |error: &dyn std::fmt::Display| OpenError::Machine(error.to_string());
+        let runtime = Runtime::new(environment, config.max_heap_bytes).map_err(|e| machine(&e))?;
+        let shared = Arc::new(Shared {
+            store,
+            folder,
+            runtime: Arc::new(runtime),
+            canister_id,
+            controllers: config.controllers,
+            network,
+            inbox: Inbox::default(),
+            queries: QueryQueue::default(),
+            pending: Pending::default(),
+            published: Published::default(),
+            observer: Mutex::default(),
+            commits: AtomicU64::new(0),
+        });
+        let engine = Engine {
+            inner: Arc::new(Inner {
+                shared: shared.clone(),
+                threads: Mutex::default(),
+            }),
+        };
+        let (sealed, to_commit) = mpsc::sync_channel(1);
+        let (started, when_started) = mpsc::channel();
+        let at_executor = shared.clone();
+        engine.spawn("executor", move || executor::run(&at_executor, sealed, &started))?;
+        let at_committer = shared.clone();
+        engine.spawn("committer", move || commit::run(&at_committer, &to_commit))?;
+        let workers = config.query_threads.unwrap_or_else(|| {
+            thread::available_parallelism().map_or(2, |count| count.get().max(2))
+        });
+        for _ in 0..workers.max(1) {
+            let shared = shared.clone();
+            engine.spawn("query", move || queries::run(&shared))?;
+        }
+        match when_started.recv() {
+            Ok(result) => result?,
+            Err(_) => return Err(OpenError::Machine("the executor did not start".into())),
+        }
+        Ok(engine)
+    }
+
+    fn spawn(&self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
+        let thread = thread::Builder::new()
+            .name(name.into())
+            .stack_size(THREAD_STACK_BYTES)
+            .spawn(run)
+            .map_err(|error| OpenError::Machine(error.to_string()))?;
+        self.inner.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        Ok(())
+    }
+
+    /// Installs a module, or upgrades to it where one is installed. The module may be compressed with gzip. Messages go on being executed
+    /// while it is compiled. Blocks until the result is durable.
+    ///
+    /// The argument goes to canister_init, and to canister_post_upgrade. Calls the canister has made and not got answered are forgotten by an upgrade.
+    ///
+    /// # Errors
+    /// See [`InstallError`]; the module installed before runs on.
+    pub fn install(&self, wasm: &[u8], arg: &[u8]) -> Result<Installed, InstallError> {
+        let shared = &self.inner.shared;
+        let module = CompiledModule::new(&shared.runtime, wasm, &shared.folder.cache())?;
+        let (answer, installed) = mpsc::channel();
+        let job = Job::Install {
+            module: Arc::new(module),
+            wasm: wasm.to_vec(),
+            arg: arg.to_vec(),
+            answer,
+        };
+        match shared.inbox.put(job) {
+            Ok(()) => {}
+            Err(NotTaken::Closed) => return Err(InstallError::Stopped),
+            Err(NotTaken::Full) => {
+                return Err(InstallError::Storage("too many messages are waiting".into()));
+            }
+        }
+        installed.recv().unwrap_or(Err(InstallError::Stopped))
+    }
+
+    /// Executes an authenticated update call and returns its final status, after its effects are durable. A request that
+    /// was sent before, and is under way or kept, is not executed again: its status is returned (I5).
+    ///
+    /// # Errors
+    /// See [`SubmitError`]; nothing of the message is kept then.
+    pub async fn submit(&self, ingress: Ingress) -> Result<RequestStatus, SubmitError> {
+        let shared = &self.inner.shared;
+        let id = ingress.request_id;
+        if let Some(waiting) = shared.pending.join(&id) {
+            return waiting.await.unwrap_or(Err(SubmitError::Stopped));
+        }
+        let stored = || -> Result<Option<RequestStatus>, StoreError> {
+            Ok(shared.store.view()?.request(&id)?.map(|record| record.status()))
+        };
+        let unreadable = |error: StoreError| SubmitError::Storage(error.to_string());
+        if let Some(status) = stored().map_err(unreadable)? {
+            return Ok(status);
+        }
+        // Statuses are kept beyond their expiry by the same clock, so that what was forgotten is refused here.
+        if self.time() > ingress.expiry {
+            return Err(SubmitError::Expired);
+        }
+        self.accept(&ingress).await?;
+        match shared.pending.begin(&ingress, stored).map_err(unreadable)? {
+            Begun::Stored(status) => Ok(status),
+            Begun::Joined(waiting) => waiting.await.unwrap_or(Err(SubmitError::Stopped)),
+            Begun::New(waiting) => {
+                if let Err(not_taken) = shared.inbox.put(Job::Ingress(ingress)) {
+                    let error = match not_taken {
+                        NotTaken::Full => SubmitError::Busy,
+                        NotTaken::Closed => SubmitError::Stopped,
+                    };
+                    shared.pending.finish(&id, &Err(error));
+                }
+                waiting.await.unwrap_or(Err(SubmitError::Stopped))
+            }
+        }
+    }
+
+    /// Whether the message may be executed at all, before anything of it is kept.
+    async fn accept(&self, ingress: &Ingress) -> Result<(), SubmitError> {
+        let shared = &self.inner.shared;
+        if ingress.canister_id == Principal::management_canister() {
+            let controllers = &shared.controllers;
+            return match management::accepts_ingress(&ingress.method, ingress.sender, controllers) {
+                true => Ok(()),
+                false => Err(SubmitError::Refused(management::unknown_method(&ingress.method))),
+            };
+        }
+        if ingress.canister_id != shared.canister_id {
+            return Err(SubmitError::Refused(Reject {
+                code: RejectCode::DestinationInvalid,
+                message: format!("Canister {} not found", ingress.canister_id),
+                error_code: Some("IC0301".into()),
+            }));
+        }
+        let inspects = shared.published.latest().and_then(|version| version.module.clone());
+        if !inspects.is_some_and(|module| module.has("canister_inspect_message")) {
+            return Ok(());
+        }
+        self.ask(Purpose::Inspect, ingress.sender, ingress.method.clone(), ingress.arg.clone())
+            .await
+            .result
+            .map(|_| ())
+            .map_err(SubmitError::Refused)
+    }
+
+    /// The status of a request that is under way or kept.
+    pub fn request_status(&self, id: &RequestId) -> Option<RequestStatus> {
+        self.request_info(id).map(|info| info.status)
+    }
+
+    /// What is known of a request that is under way or kept: until its expiry and a minute beyond.
+    pub fn request_info(&self, id: &RequestId) -> Option<RequestInfo> {
+        let shared = &self.inner.shared;
+        // In this order: a request leaves the first only after the second has it.
+        shared.pending.info(id).or_else(|| {
+            let found = shared.store.view().and_then(|view| view.request(id));
+            match found {
+                Ok(record) => record.map(|record| record.info()),
+                Err(error) => {
+                    tracing::error!(%error, "a request's status could not be read");
+                    None
+                }
+            }
+        })
+    }
+
+    /// Executes a query method on the last commit, and changes nothing.
+    ///
+    /// # Errors
+    /// The reject the caller gets.
+    pub async fn query(
+        &self,
+        sender: Principal,
+        method: &str,
+        arg: &[u8],
+    ) -> Result<Vec<u8>, Reject> {
+        self.execute_query(sender, method, arg).await.result
+    }
+
+    /// As [`Engine::query`], with the instructions used.
+    pub async fn execute_query(&self, sender: Principal, method: &str, arg: &[u8]) -> Executed {
+        self.ask(Purpose::Query, sender, method.into(), arg.to_vec()).await
+    }
+
+    async fn ask(&self, purpose: Purpose, sender: Principal, method: String, arg: Vec<u8>) -> Executed {
+        let (answer, executed) = oneshot::channel();
+        let job = QueryJob {
+            purpose,
+            sender,
+            method,
+            arg,
+            answer,
+        };
+        match self.inner.shared.queries.put(job) {
+            Ok(()) => executed.await.unwrap_or_else(|_| Executed::new(Err(stopped()), 0)),
+            Err(reject) => Executed::new(Err(reject), 0),
+        }
+    }
+
+    /// Executes an update method for `sender` as if it came by ingress, but without a request id, without inspection, and
+    /// without a status kept. Durable like any other.
+    pub async fn execute_update(&self, sender: Principal, method: &str, arg: &[u8]) -> Executed {
+        let (answer, executed) = oneshot::channel();
+        let job = Job::Direct {
+            sender,
+            method: method.into(),
+            arg: arg.to_vec(),
+            answer,
+        };
+        let reject = match self.inner.shared.inbox.put(job) {
+            Ok(()) => return executed.await.unwrap_or_else(|_| Executed::new(Err(stopped()), 0)),
+            Err(NotTaken::Closed) => stopped(),
+            Err(NotTaken::Full) => Reject {
+                code: RejectCode::SysTransient,
+                message: "too many messages are waiting to be executed".into(),
+                error_code: Some("IC0209".into()),
+            },
+        };
+        Executed::new(Err(reject), 0)
+    }
+
+    /// The canister's part of the state tree, as committed last.
+    pub fn state(&self) -> CanisterState {
+        let latest = self.inner.shared.published.latest();
+        latest.map(|version| (*version.state).clone()).unwrap_or_default()
+    }
+
+    /// Why the canister does not run, where it does not: its start after the last opening failed.
+    pub fn fault(&self) -> Option<String> {
+        self.inner.shared.published.latest().and_then(|version| version.fault.clone())
+    }
+
+    pub fn canister_id(&self) -> Principal {
+        self.inner.shared.canister_id
+    }
+
+    /// Nanoseconds since 1970 UTC; never below the time of the last commit.
+    pub fn time(&self) -> u64 {
+        let committed = self.inner.shared.published.latest().map_or(0, |version| version.time);
+        committed.max(wall_clock())
+    }
+
+    /// Commits made since the engine was opened.
+    pub fn commits(&self) -> u64 {
+        self.inner.shared.commits.load(Ordering::Relaxed)
+    }
+
+    /// Tells the canister of its network; the first call counts.
+    pub fn set_network(&self, network: Network) {
+        // A second call is ignored: what the canister has seen does not change.
+        let _ = self.inner.shared.network.set(network);
+    }
+
+    /// Sets who certifies the state. Everything stored is applied at once, every commit afterwards.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub fn set_observer(&self, observer: Arc<dyn StateTree>) -> Result<(), StoreError> {
+        let shared = &self.inner.shared;
+        // Held over both steps: a commit is either read here or applied afterwards, or both, which changes nothing.
+        let mut current = shared.observer.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = shared.store.view()?;
+        let mut changes = TreeChanges {
+            time: self.time(),
+            canister: Some(self.state()),
+            ..TreeChanges::default()
+        };
+        for entry in view.requests()? {
+            let (id, record) = entry?;
+            changes.requests.push((id, record.status()));
+        }
+        observer.apply(&changes);
+        *current = Some(observer);
+        Ok(())
+    }
+
+    /// The secret called `name` of this state folder, made by `make` the first time. Durable, and readable by the folder's owner only.
+    ///
+    /// # Errors
+    /// Where it cannot be read or written, or the name has other characters than lowercase letters, digits, `-` and `_`.
+    pub fn secret(&self, name: &str, make: impl FnOnce() -> Vec<u8>) -> io::Result<Vec<u8>> {
+        self.inner.shared.folder.secret(name, make)
+    }
+
+    /// Stops: the message being executed is finished and committed, those that wait are not begun. Returns when all is on the disk.
+    /// The state folder is free again when the last handle is dropped.
+    pub fn shutdown(&self) {
+        self.inner.stop();
+    }
+}
+
+impl Inner {
+    fn stop(&self) {
+        let dropped = self.shared.inbox.close();
+        for job in dropped {
+            if let Job::Ingress(ingress) = job {
+                self.shared.pending.finish(&ingress.request_id, &Err(SubmitError::Stopped));
+            }
+        }
+        self.shared.queries.close();
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the engine panicked");
+            }
+        }
+        self.shared.published.close();
+        self.shared.pending.finish_all(&Err(SubmitError::Stopped));
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Nanoseconds since 1970 UTC by the machine's clock.
+fn wall_clock() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |elapsed| u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
+}
+
+fn stopped() -> Reject {
+    Reject {
+        code: RejectCode::SysTransient,
+        message: "the host is shutting down".into(),
+        error_code: Some("IC0209".into()),
+    }
+}
+
+fn no_module() -> Reject {
+    Reject {
+        code: RejectCode::DestinationInvalid,
+        message: "no wasm module is installed".into(),
+        error_code: Some("IC0537".into()),
+    }
+}
+
+fn not_running(fault: &str) -> Reject {
+    Reject {
+        code: RejectCode::SysTransient,
+        message: format!("the canister could not be started: {fault}"),
+        error_code: Some("IC0509".into()),
+    }
+}
+
+fn no_response() -> Reject {
+    Reject {
+        code: RejectCode::CanisterError,
+        message: "Canister did not reply to the call".into(),
+        error_code: Some("IC0506".into()),
+    }
+}
