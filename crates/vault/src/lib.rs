@@ -1,1 +1,108 @@
+//! The domain of Keepsake: capsules, memories, assets, blobs, uploads and access, over any stable memory. Nothing here
+//! knows of the Internet Computer: caller and time are arguments.
+//!
+//! Each concept has a module with its stored record, its store (the only code that touches stable memory for it) and its
+//! operations, which are methods of [`Vault`]. An operation checks the caller first, then everything else, then reserves the
+//! memory it may need, and only then writes: nothing fails after the first write (I2).
 
+pub mod access;
+mod arena;
+mod blob;
+mod call;
+mod capsule;
+mod error;
+mod hash;
+mod ids;
+pub mod limits;
+mod memory;
+#[cfg(any(test, feature = "recount"))]
+pub mod recount;
+pub mod regions;
+mod settings;
+mod stable;
+mod stored;
+mod token;
+mod upload;
+
+pub use call::Call;
+pub use error::{Error, Result};
+pub use memory::NewMemory;
+pub use stable::UnknownLayout;
+pub use upload::FinishStep;
+
+use ic_stable_structures::Memory;
+use keepsake_api::InitArgs;
+
+use arena::Arena;
+use blob::BlobStore;
+use capsule::CapsuleStore;
+use memory::{ExternalDeletions, MemoryStore};
+use settings::{LAYOUT_VERSION, SettingsStore};
+use stable::RegionManager;
+use upload::SessionStore;
+
+/// All of the vault's state, in one stable memory (I1). Opening it reads a few kilobytes, whatever it holds.
+pub struct Vault<M: Memory> {
+    regions: RegionManager<M>,
+    settings: SettingsStore<M>,
+    capsules: CapsuleStore<M>,
+    memories: MemoryStore<M>,
+    external_deletions: ExternalDeletions<M>,
+    blobs: BlobStore<M>,
+    sessions: SessionStore<M>,
+    arena: Arena<M>,
+}
+
+impl<M: Memory> Vault<M> {
+    /// Opens the vault in this memory, or makes one in an empty memory.
+    ///
+    /// # Errors
+    /// [`UnknownLayout`] where the memory holds something else, or a vault of a layout that this build does not know. Nothing was
+    /// changed then (I8).
+    pub fn open(memory: M) -> std::result::Result<Self, UnknownLayout> {
+        let regions = RegionManager::open(memory)?;
+        let every_region: Vec<_> = regions::ALL.iter().map(|(id, _)| (*id, 1_024)).collect();
+        regions
+            .reserve(&every_region)
+            .map_err(|_| UnknownLayout::Damaged("there is no room for the regions' headers"))?;
+        let settings = SettingsStore::open(regions.region(regions::SETTINGS)).map_err(|found| {
+            UnknownLayout::Version {
+                found,
+                known: LAYOUT_VERSION,
+            }
+        })?;
+        Ok(Self {
+            capsules: CapsuleStore::open(&regions),
+            memories: MemoryStore::open(&regions),
+            external_deletions: ExternalDeletions::open(&regions),
+            blobs: BlobStore::open(&regions),
+            sessions: SessionStore::open(&regions),
+            arena: Arena::open(&regions),
+            settings,
+            regions,
+        })
+    }
+
+    /// Takes over what the installer sets; what is `None` stays.
+    pub fn configure(&mut self, args: &InitArgs) {
+        self.settings.configure(args);
+    }
+
+    /// Whether [`Self::set_seed`] must be called before ids can be drawn.
+    pub fn needs_seed(&self) -> bool {
+        self.settings.get().seed.is_none()
+    }
+
+    /// Sets the random seed that every secret is derived from. Later calls change nothing: ids and tokens depend on it.
+    pub fn set_seed(&mut self, seed: [u8; 32]) {
+        if self.needs_seed() {
+            self.settings.set_seed(seed);
+        }
+    }
+}
+
+/// Bytes to reserve in a tree's region for `changes` insertions or removals with records of `record_bytes` together: each may
+/// split every node on the way down once, and replaces its record.
+pub(crate) fn tree_need(changes: usize, record_bytes: usize) -> u64 {
+    (1_024 * (changes + 10) + 2 * record_bytes) as u64
+}

@@ -1,0 +1,11 @@
+//! Blobs: immutable content of a known length and SHA-256. Equal content in one capsule is kept once, under as many blob
+//! ids as were handed out; never across capsules, which would tell a stranger what others keep.
+
+mod content;
+mod operations;
+mod record;
+mod store;
+
+pub use content::{CHUNK_ENTRY, ChunkEntry, chunk_range, extent_table, joined, read_range};
+pub use record::{Blob, BlobRecord, Chunking, Content, Extents, HeldContent};
+pub use store::BlobStore;

@@ -1,0 +1,130 @@
+//! What callers do with blobs (contract, "Uploads"). Writing is the uploads' part.
+
+use ic_stable_structures::Memory;
+use keepsake_api::{AssetType, BlobMeta};
+
+use super::content::{chunk_range, read_range};
+use super::record::Blob;
+use crate::Vault;
+use crate::access::{Permissions, PersonKey};
+use crate::arena::Extent;
+use crate::call::Call;
+use crate::error::{Error, Result};
+use crate::ids::BlobId;
+use crate::limits;
+use crate::memory::StoredAsset;
+
+/// Most memories looked at when somebody without a role in the capsule reads a blob.
+const USERS_LOOKED_AT: usize = 32;
+
+impl<M: Memory> Vault<M> {
+    /// Length and number of chunks.
+    ///
+    /// # Errors
+    /// [`Error::BlobIdMalformed`]; [`Error::NotFound`] where there is no such blob or the caller may not read it.
+    pub fn blob_get_meta(&self, call: Call, locator: &str) -> Result<BlobMeta> {
+        let blob = self.readable_blob(call, locator)?;
+        Ok(BlobMeta {
+            size: blob.content.len,
+            chunk_count: blob.record.chunking.count(),
+        })
+    }
+
+    /// All of a blob that fits a query's reply.
+    ///
+    /// # Errors
+    /// As [`Self::blob_get_meta`]; [`Error::Invalid`] for a longer one, which `blob_read_chunk` reads.
+    pub fn blob_read(&self, call: Call, locator: &str) -> Result<Vec<u8>> {
+        let blob = self.readable_blob(call, locator)?;
+        let len = blob.content.len;
+        if len > limits::BLOB_READ_MAX {
+            return Err(Error::invalid(
+                "locator",
+                format!(
+                    "the blob has {len} bytes, one reply carries at most {}; read it with blob_read_chunk",
+                    limits::BLOB_READ_MAX
+                ),
+            ));
+        }
+        Ok(read_range(&self.arena, &blob.content, 0, len))
+    }
+
+    /// One chunk, as it was uploaded; empty past the end.
+    ///
+    /// # Errors
+    /// As [`Self::blob_get_meta`].
+    pub fn blob_read_chunk(&self, call: Call, locator: &str, index: u32) -> Result<Vec<u8>> {
+        let blob = self.readable_blob(call, locator)?;
+        let range = chunk_range(
+            &self.arena,
+            &blob.record.chunking,
+            blob.content.len,
+            index,
+        );
+        Ok(range.map_or_else(Vec::new, |(start, len)| {
+            read_range(&self.arena, &blob.content, start, len)
+        }))
+    }
+
+    fn readable_blob(&self, call: Call, locator: &str) -> Result<Blob> {
+        let person = call.person()?;
+        let blob = self
+            .blobs
+            .get(BlobId::parse(locator)?)
+            .ok_or(Error::NotFound)?;
+        let may_use = self
+            .capsules
+            .roles(person, blob.record.capsule())
+            .may_use();
+        if may_use || self.may_read_through_a_memory(person, call.now, &blob) {
+            Ok(blob)
+        } else {
+            Err(Error::NotFound)
+        }
+    }
+
+    /// Whether a memory that references the blob lets the person read it: an original needs DOWNLOAD, a derivative VIEW.
+    fn may_read_through_a_memory(&self, person: PersonKey, now: u64, blob: &Blob) -> bool {
+        self.blobs.users(blob.id).take(USERS_LOOKED_AT).any(|memory| {
+            let Some(memory) = self.memories.get(memory) else {
+                return false;
+            };
+            let may = self.permissions_on(person, now, &memory);
+            memory.record.assets.iter().any(|asset| {
+                let is_this = matches!(asset.content, StoredAsset::Blob { blob: id, .. } if id == blob.id.0);
+                let is_original = asset.metadata.base.asset_type.0 == AssetType::Original;
+                is_this
+                    && may.has(if is_original {
+                        Permissions::VIEW.union(Permissions::DOWNLOAD)
+                    } else {
+                        Permissions::VIEW
+                    })
+            })
+        })
+    }
+
+    /// How many extents are freed at the most when these blobs are removed: what to reserve for.
+    pub(crate) fn extents_freed_with(&self, blobs: &[Blob]) -> usize {
+        blobs
+            .iter()
+            .map(|blob| blob.content.all_extents(&self.arena).len() + 1)
+            .sum()
+    }
+
+    /// Deletes a blob id, and its content where no other id has it. The reservation is the caller's.
+    pub(crate) fn remove_blob(&mut self, blob: &Blob) {
+        if let Some(table) = blob.record.chunking.table() {
+            self.arena.free(table);
+        }
+        if let Some(content) = self.blobs.remove(blob) {
+            let extents: Vec<Extent> = content.all_extents(&self.arena);
+            for extent in extents {
+                self.arena.free(extent);
+            }
+            let capsule = blob.record.capsule();
+            let mut usage = self.capsules.usage(capsule);
+            usage.blob_bytes -= content.len;
+            self.capsules.set_usage(capsule, &usage);
+        }
+    }
+}

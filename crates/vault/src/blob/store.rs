@@ -1,0 +1,208 @@
+//! The only code that touches blobs in stable memory.
+
+use ic_stable_structures::{BTreeMap, Memory};
+
+use super::record::{Blob, BlobRecord, Content, HeldContent};
+use crate::hash::Sha256Digest;
+use crate::ids::{BlobId, CapsuleId, MemoryId};
+use crate::regions::{self, RegionId};
+use crate::stable::{Key, Record, Region, RegionManager};
+
+pub struct BlobStore<M: Memory> {
+    blobs: BTreeMap<Key<8>, Record<BlobRecord>, Region<M>>,
+    by_hash: BTreeMap<Key<40>, Key<8>, Region<M>>,
+    users: BTreeMap<Key<24>, Key<4>, Region<M>>,
+}
+
+fn blob_key(blob: BlobId) -> Key<8> {
+    Key(blob.0.to_be_bytes())
+}
+
+fn hash_key(capsule: CapsuleId, sha256: &Sha256Digest) -> Key<40> {
+    Key::of(&[&capsule.0.to_be_bytes(), sha256])
+}
+
+fn user_key(blob: BlobId, memory: MemoryId) -> Key<24> {
+    Key::of(&[&blob.0.to_be_bytes(), &memory.0])
+}
+
+/// A bound on the length of a stored [`BlobRecord`], in bytes.
+const RECORD_BOUND: usize = 192;
+
+impl<M: Memory> BlobStore<M> {
+    pub fn open(manager: &RegionManager<M>) -> Self {
+        Self {
+            blobs: BTreeMap::init(manager.region(regions::BLOBS)),
+            by_hash: BTreeMap::init(manager.region(regions::CONTENT_BY_HASH)),
+            users: BTreeMap::init(manager.region(regions::BLOB_USERS)),
+        }
+    }
+
+    /// What a new blob needs.
+    pub fn needs_for_insert() -> Vec<(RegionId, u64)> {
+        vec![
+            (regions::BLOBS, crate::tree_need(2, RECORD_BOUND)),
+            (regions::CONTENT_BY_HASH, crate::tree_need(1, 0)),
+        ]
+    }
+
+    /// What `changes` changes of references need.
+    pub fn needs_for_references(changes: usize) -> Vec<(RegionId, u64)> {
+        vec![
+            (
+                regions::BLOBS,
+                crate::tree_need(changes, changes * RECORD_BOUND),
+            ),
+            (regions::BLOB_USERS, crate::tree_need(changes, 0)),
+            (regions::CONTENT_BY_HASH, crate::tree_need(changes, 0)),
+        ]
+    }
+
+    pub fn is_free(&self, number: u64) -> bool {
+        !self.blobs.contains_key(&blob_key(BlobId(number)))
+    }
+
+    fn record(&self, id: BlobId) -> Option<BlobRecord> {
+        self.blobs.get(&blob_key(id)).map(|record| record.decode())
+    }
+
+    /// The blob with this id; `None` where there is none or the id was deleted.
+    pub fn get(&self, id: BlobId) -> Option<Blob> {
+        let record = self.record(id).filter(|record| !record.is_deleted)?;
+        let (holder, content) = match &record.content {
+            Content::Held(content) => (id, content.clone()),
+            Content::SharedWith(holder) => {
+                let holder = BlobId(*holder);
+                (holder, self.held(holder)?)
+            }
+        };
+        Some(Blob {
+            id,
+            record,
+            holder,
+            content,
+        })
+    }
+
+    fn held(&self, holder: BlobId) -> Option<HeldContent> {
+        match self.record(holder)?.content {
+            Content::Held(content) => Some(content),
+            Content::SharedWith(_) => None,
+        }
+    }
+
+    /// The blob that holds the content with this hash in the capsule.
+    pub fn holder_of(&self, capsule: CapsuleId, sha256: &Sha256Digest) -> Option<BlobId> {
+        self.by_hash
+            .get(&hash_key(capsule, sha256))
+            .map(|key| BlobId(key.number(0)))
+    }
+
+    fn put(&mut self, id: BlobId, record: &BlobRecord) {
+        self.blobs.insert(blob_key(id), Record::encode(record));
+    }
+
+    /// Adds a blob. One that shares its content adds itself to the holder's ids; one that holds it becomes findable by hash.
+    pub fn insert(&mut self, id: BlobId, record: &BlobRecord) {
+        match &record.content {
+            Content::Held(content) => {
+                self.by_hash
+                    .insert(hash_key(record.capsule(), &content.sha256), blob_key(id));
+            }
+            Content::SharedWith(holder) => self.change_ids(BlobId(*holder), 1),
+        }
+        self.put(id, record);
+    }
+
+    fn change_ids(&mut self, holder: BlobId, by: i32) {
+        if let Some(mut record) = self.record(holder)
+            && let Content::Held(content) = &mut record.content
+        {
+            content.ids = content.ids.saturating_add_signed(by);
+            self.put(holder, &record);
+        }
+    }
+
+    /// Notes that one more asset of the memory references the blob, or one fewer. Returns how many assets reference it now.
+    pub fn change_references(&mut self, id: BlobId, memory: MemoryId, by: i32) -> u32 {
+        let Some(mut record) = self.record(id) else {
+            return 0;
+        };
+        record.references = record.references.saturating_add_signed(by);
+        self.put(id, &record);
+        let key = user_key(id, memory);
+        let of_memory = self
+            .users
+            .get(&key)
+            .map_or(0, |count| u32::from_be_bytes(count.0))
+            .saturating_add_signed(by);
+        if of_memory == 0 {
+            self.users.remove(&key);
+        } else {
+            self.users.insert(key, Key(of_memory.to_be_bytes()));
+        }
+        record.references
+    }
+
+    /// The memories that reference the blob, by id.
+    pub fn users(&self, id: BlobId) -> impl Iterator<Item = MemoryId> + '_ {
+        self.users
+            .keys_range(user_key(id, MemoryId([0; 16]))..=user_key(id, MemoryId([255; 16])))
+            .map(|key| MemoryId(key.part(8)))
+    }
+
+    /// Deletes the id. Returns the content where no other id has it: the caller frees what it takes up.
+    pub fn remove(&mut self, blob: &Blob) -> Option<HeldContent> {
+        if blob.id != blob.holder {
+            self.blobs.remove(&blob_key(blob.id));
+        }
+        if blob.content.ids > 1 {
+            if blob.id == blob.holder {
+                let mut record = blob.record.clone();
+                record.is_deleted = true;
+                self.put(blob.id, &record);
+            }
+            self.change_ids(blob.holder, -1);
+            return None;
+        }
+        self.blobs.remove(&blob_key(blob.holder));
+        self.by_hash
+            .remove(&hash_key(blob.record.capsule(), &blob.content.sha256));
+        Some(blob.content.clone())
+    }
+
+    /// Every record, for recounting in tests.
+    #[cfg(any(test, feature = "recount"))]
+    pub fn all(&self) -> Vec<(BlobId, BlobRecord)> {
+        self.blobs
+            .iter()
+            .map(|entry| (BlobId(entry.key().number(0)), entry.value().decode()))
+            .collect()
+    }
+
+    /// (capsule, hash, holder) of every content, for recounting in tests.
+    #[cfg(any(test, feature = "recount"))]
+    pub fn all_hashes(&self) -> Vec<(CapsuleId, Sha256Digest, BlobId)> {
+        self.by_hash
+            .iter()
+            .map(|entry| {
+                let key = entry.key();
+                let holder = BlobId(entry.value().number(0));
+                (CapsuleId(key.number(0)), key.part(8), holder)
+            })
+            .collect()
+    }
+
+    /// (blob, memory, count) of every reference, for recounting in tests.
+    #[cfg(any(test, feature = "recount"))]
+    pub fn all_users(&self) -> Vec<(BlobId, MemoryId, u32)> {
+        self.users
+            .iter()
+            .map(|entry| {
+                let key = entry.key();
+                let count = u32::from_be_bytes(entry.value().0);
+                (BlobId(key.number(0)), MemoryId(key.part(8)), count)
+            })
+            .collect()
+    }
+}

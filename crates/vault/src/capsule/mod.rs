@@ -1,0 +1,10 @@
+//! Capsules: a person's space, with a subject, owners and controllers.
+
+mod facts;
+mod operations;
+mod record;
+mod store;
+
+pub use facts::NothingRecorded;
+pub use record::{CapsuleRecord, CapsuleUsage};
+pub use store::CapsuleStore;

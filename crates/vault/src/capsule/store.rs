@@ -1,0 +1,124 @@
+//! The only code that touches capsules in stable memory.
+
+use ic_stable_structures::{BTreeMap, Memory};
+
+use super::record::{CapsuleRecord, CapsuleUsage};
+use crate::access::{PersonKey, Roles};
+use crate::ids::CapsuleId;
+use crate::regions::{self, RegionId};
+use crate::stable::{Key, Record, Region, RegionManager};
+
+pub struct CapsuleStore<M: Memory> {
+    capsules: BTreeMap<Key<8>, Record<CapsuleRecord>, Region<M>>,
+    usage: BTreeMap<Key<8>, Record<CapsuleUsage>, Region<M>>,
+    roles: BTreeMap<Key<24>, Key<1>, Region<M>>,
+    own: BTreeMap<Key<16>, Key<8>, Region<M>>,
+}
+
+fn capsule_key(capsule: CapsuleId) -> Key<8> {
+    Key(capsule.0.to_be_bytes())
+}
+
+fn role_key(person: PersonKey, capsule: CapsuleId) -> Key<24> {
+    Key::of(&[&person.0, &capsule.0.to_be_bytes()])
+}
+
+impl<M: Memory> CapsuleStore<M> {
+    pub fn open(manager: &RegionManager<M>) -> Self {
+        Self {
+            capsules: BTreeMap::init(manager.region(regions::CAPSULES)),
+            usage: BTreeMap::init(manager.region(regions::CAPSULE_USAGE)),
+            roles: BTreeMap::init(manager.region(regions::CAPSULE_ROLES)),
+            own: BTreeMap::init(manager.region(regions::OWN_CAPSULES)),
+        }
+    }
+
+    /// What a new capsule needs.
+    pub fn needs_for_insert() -> Vec<(RegionId, u64)> {
+        vec![
+            (regions::CAPSULES, crate::tree_need(1, 1_024)),
+            (regions::CAPSULE_USAGE, crate::tree_need(1, 64)),
+            (regions::CAPSULE_ROLES, crate::tree_need(2, 0)),
+            (regions::OWN_CAPSULES, crate::tree_need(1, 0)),
+        ]
+    }
+
+    /// What a change of the counters needs.
+    pub fn need_for_usage() -> (RegionId, u64) {
+        (regions::CAPSULE_USAGE, crate::tree_need(1, 64))
+    }
+
+    pub fn exists(&self, capsule: CapsuleId) -> bool {
+        self.capsules.contains_key(&capsule_key(capsule))
+    }
+
+    pub fn get(&self, capsule: CapsuleId) -> Option<CapsuleRecord> {
+        self.capsules
+            .get(&capsule_key(capsule))
+            .map(|record| record.decode())
+    }
+
+    pub fn set(&mut self, capsule: CapsuleId, record: &CapsuleRecord) {
+        self.capsules
+            .insert(capsule_key(capsule), Record::encode(record));
+    }
+
+    /// The counters; zero where the capsule has none yet.
+    pub fn usage(&self, capsule: CapsuleId) -> CapsuleUsage {
+        self.usage
+            .get(&capsule_key(capsule))
+            .map(|record| record.decode())
+            .unwrap_or_default()
+    }
+
+    pub fn set_usage(&mut self, capsule: CapsuleId, usage: &CapsuleUsage) {
+        self.usage
+            .insert(capsule_key(capsule), Record::encode(usage));
+    }
+
+    /// What the person is in the capsule; nothing where the capsule does not exist.
+    pub fn roles(&self, person: PersonKey, capsule: CapsuleId) -> Roles {
+        self.roles
+            .get(&role_key(person, capsule))
+            .map_or(Roles::default(), |roles| Roles(roles.0[0]))
+    }
+
+    pub fn set_roles(&mut self, person: PersonKey, capsule: CapsuleId, roles: Roles) {
+        self.roles.insert(role_key(person, capsule), Key([roles.0]));
+    }
+
+    /// The capsules in which the person is anything, by id.
+    pub fn of_person(
+        &self,
+        person: PersonKey,
+    ) -> impl Iterator<Item = (CapsuleId, Roles)> + '_ {
+        self.roles
+            .range(role_key(person, CapsuleId(0))..=role_key(person, CapsuleId(u64::MAX)))
+            .map(|entry| {
+                (
+                    CapsuleId(entry.key().number(16)),
+                    Roles(entry.value().0[0]),
+                )
+            })
+    }
+
+    pub fn own(&self, person: PersonKey) -> Option<CapsuleId> {
+        self.own
+            .get(&Key(person.0))
+            .map(|capsule| CapsuleId(capsule.number(0)))
+    }
+
+    pub fn set_own(&mut self, person: PersonKey, capsule: CapsuleId) {
+        self.own.insert(Key(person.0), capsule_key(capsule));
+    }
+
+    /// Every capsule with its counters, for recounting in tests.
+    #[cfg(any(test, feature = "recount"))]
+    pub fn all(&self) -> Vec<(CapsuleId, CapsuleUsage)> {
+        self.capsules
+            .keys()
+            .map(|key| CapsuleId(key.number(0)))
+            .map(|capsule| (capsule, self.usage(capsule)))
+            .collect()
+    }
+}

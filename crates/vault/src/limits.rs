@@ -1,0 +1,48 @@
+//! Every limit of the vault, in one place. What a client needs before it sends anything is published by
+//! `upload_config`; what an installer may set is in the settings.
+
+/// Longest inline asset, in bytes.
+pub const INLINE_MAX: u32 = 32 * 1024;
+/// Bytes of inline content a capsule may hold, unless the installer sets another.
+pub const INLINE_BUDGET_DEFAULT: u32 = 32 * 1024;
+/// Longest chunk of an upload, in bytes: with its envelope it stays below the 2 MiB that one message may have.
+pub const CHUNK_MAX: u32 = 1_800_000;
+/// Most chunks of one upload.
+pub const CHUNKS_MAX: u32 = 16_384;
+/// Longest idempotency key, in bytes.
+pub const IDEM_MAX: usize = 256;
+/// Most upload sessions a caller may have open in one capsule.
+pub const OPEN_SESSIONS_MAX: u32 = 100;
+/// Longest blob that `blob_read` returns whole, in bytes: what fits a query's reply.
+pub const BLOB_READ_MAX: u64 = 3_000_000;
+/// Most blobs, and most inline assets, in one call that creates a memory.
+pub const ASSETS_PER_CALL_MAX: usize = 100;
+/// Most assets of one memory. A call that touches a memory reads all of its asset list.
+pub const ASSETS_PER_MEMORY_MAX: usize = 1_000;
+/// Longest metadata of one asset or of one memory as stored, in bytes.
+pub const METADATA_MAX: usize = 64 * 1024;
+/// Longest record of a memory with its asset list, in bytes: it has to fit a reply.
+pub const MEMORY_RECORD_MAX: usize = 1024 * 1024;
+/// Inline bytes that one reply carries at most; the largest assets are left out first.
+pub const REPLY_INLINE_MAX: usize = 800_000;
+/// Bytes of headers that one page of a listing carries at most; a page ends early rather than failing.
+pub const PAGE_BYTES_MAX: usize = 1_500_000;
+/// Page size of listings where the caller names none, and the largest.
+pub const PAGE_DEFAULT: u32 = 50;
+pub const PAGE_MAX: u32 = 100;
+/// Memories that come along when a capsule is read in full.
+pub const CAPSULE_MEMORIES_MAX: u32 = 100;
+/// Most capsules one person may own, control or be the subject of, and the longest answer of `capsules_list`.
+pub const CAPSULES_PER_PERSON_MAX: u32 = 1_000;
+/// Longest name of a person that only the client understands, in bytes.
+pub const OPAQUE_PERSON_MAX: usize = 256;
+/// Longest external storage key or address, in bytes.
+pub const EXTERNAL_TEXT_MAX: usize = 4_096;
+/// A placeholder goes along with listings while it is shorter than this, in bytes.
+pub const PLACEHOLDER_IN_LISTING: u64 = 1_000;
+/// Lifetime of the access tokens in listings, in nanoseconds: 30 minutes.
+pub const LISTING_TOKEN_TTL: u64 = 30 * 60 * 1_000_000_000;
+/// Bytes hashed in one message beyond those that it brings, while an upload's chunks arrive out of order.
+pub const HASH_AHEAD_PER_CHUNK: u64 = 2 * CHUNK_MAX as u64;
+/// Bytes hashed in one message that finishes an upload; what is left is hashed in further messages.
+pub const HASH_PER_FINISH: u64 = 64 * 1024 * 1024;

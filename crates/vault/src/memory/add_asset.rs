@@ -1,0 +1,105 @@
+//! Adding assets to a memory that exists: derivatives, mostly, each when it is ready.
+
+use ic_stable_structures::Memory as StableMemory;
+use keepsake_api::{BlobRef, InlineAssetInput, InternalBlobAssetInput};
+
+use super::assets::CheckedAsset;
+use super::create::check_record;
+use super::record::Memory;
+use super::store::MemoryStore;
+use crate::Vault;
+use crate::access::Permissions;
+use crate::call::Call;
+use crate::error::{Error, Result};
+use crate::ids::{AssetId, Idem};
+use crate::stable::Record;
+
+impl<M: StableMemory> Vault<M> {
+    /// Adds a blob as an asset; returns the asset's id, also where the same request added it before.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] for the anonymous caller, and for one who may view the memory but not manage it;
+    /// [`Error::NotFound`] for a memory that the caller may not view; [`Error::IdemEmpty`], [`Error::IdemTooLong`];
+    /// [`Error::BlobIdMalformed`], [`Error::BlobMismatch`], [`Error::SizeMismatch`], [`Error::Invalid`];
+    /// [`Error::ResourceExhausted`] where the memory's asset list or the vault is full.
+    pub fn memories_add_asset(
+        &mut self,
+        call: Call,
+        memory: &str,
+        input: InternalBlobAssetInput,
+        idem: &str,
+    ) -> Result<String> {
+        let memory = self.manageable_memory(call, memory)?;
+        let idem = Idem::parse(idem)?;
+        let reference = BlobRef {
+            locator: input.blob_id,
+            hash: None,
+            len: 0,
+        };
+        let asset = self.check_blob(memory.capsule, &reference, input.metadata)?;
+        self.add_asset(call, memory, idem, asset)
+    }
+
+    /// Adds inline bytes as an asset; returns the asset's id, also where the same request added it before.
+    ///
+    /// # Errors
+    /// As [`Self::memories_add_asset`], with [`Error::InlineTooLarge`] instead of the blob's; [`Error::ResourceExhausted`]
+    /// also where the capsule's inline budget does not take them.
+    pub fn memories_add_inline_asset(
+        &mut self,
+        call: Call,
+        memory: &str,
+        input: InlineAssetInput,
+        idem: &str,
+    ) -> Result<String> {
+        let memory = self.manageable_memory(call, memory)?;
+        let idem = Idem::parse(idem)?;
+        let asset = self.check_inline(input.bytes.into_vec(), input.metadata)?;
+        self.add_asset(call, memory, idem, asset)
+    }
+
+    fn manageable_memory(&self, call: Call, memory: &str) -> Result<Memory> {
+        let (memory, may) = self.visible_memory(call, memory)?;
+        if may.has(Permissions::MANAGE) {
+            Ok(memory)
+        } else {
+            Err(Error::Unauthorized)
+        }
+    }
+
+    fn add_asset(
+        &mut self,
+        call: Call,
+        mut memory: Memory,
+        idem: Idem,
+        asset: CheckedAsset,
+    ) -> Result<String> {
+        let asset_type = asset.metadata.base.asset_type.0;
+        let id = AssetId::derive(memory.id, &asset.identity, asset_type, idem, 0);
+        if memory.record.assets.iter().any(|asset| asset.id() == id) {
+            return Ok(id.to_string());
+        }
+        let mut usage = self.capsules.usage(memory.capsule);
+        self.check_budget(&usage, std::slice::from_ref(&asset))?;
+        let mut preview = memory.record.clone();
+        preview.metadata.updated_at = call.now;
+        preview.assets.push(asset.preview(id));
+        let record_len = check_record(&preview)?;
+        let mut needs = self.needs_for_assets(std::slice::from_ref(&asset));
+        needs.extend(MemoryStore::<M>::needs(record_len));
+        self.regions.reserve(&needs)?;
+
+        usage.inline_bytes += asset.inline_len();
+        usage.updated_at = call.now;
+        self.capsules.set_usage(memory.capsule, &usage);
+        let time_before = memory.record.time();
+        memory.record.metadata.updated_at = call.now;
+        let first_new = memory.record.assets.len();
+        let stored = self.store_asset(memory.id, id, asset);
+        memory.record.assets.push(stored);
+        self.memories
+            .put(&memory, Record::encode(&memory.record), Some(time_before));
+        self.verify_written(&memory, first_new);
+        Ok(id.to_string())
+    }
+}

@@ -1,0 +1,88 @@
+//! The map of stable memory: every region with its number and what it holds. A number is never used for anything else again;
+//! a retired one stays here with the reason.
+
+/// Number of a region.
+pub type RegionId = u8;
+
+// ── The vault as a whole ──
+/// One record: layout version, secrets, counters, what the installer set.
+pub const SETTINGS: RegionId = 0;
+
+// ── People and capsules ──
+/// capsule → its profile: subject, owners, controllers, preferences.
+pub const CAPSULES: RegionId = 10;
+/// capsule → its counters: memories, assets' bytes, time of the last change.
+pub const CAPSULE_USAGE: RegionId = 11;
+/// (person, capsule) → the person's roles there. Every permission check reads this.
+pub const CAPSULE_ROLES: RegionId = 12;
+/// person → the capsule that is the person's own, made by `capsules_create(null)`.
+pub const OWN_CAPSULES: RegionId = 13;
+
+// ── Memories ──
+/// memory → where its record is (capsule and time), or when it was deleted.
+pub const MEMORY_INDEX: RegionId = 20;
+/// (capsule, time descending, memory) → the memory's record with its asset list: a listing is one range.
+pub const TIMELINE: RegionId = 21;
+/// (capsule, hash of the address) → external content of removed assets, which a client deletes and acknowledges.
+pub const EXTERNAL_DELETIONS: RegionId = 22;
+
+// ── Blobs ──
+/// blob → its record: capsule, hash, length, where the content is.
+pub const BLOBS: RegionId = 30;
+/// (capsule, SHA-256) → the blob that holds this content: equal content is kept once a capsule.
+pub const CONTENT_BY_HASH: RegionId = 31;
+/// (blob, memory) → how many assets of that memory reference the blob.
+pub const BLOB_USERS: RegionId = 32;
+
+// ── Uploads ──
+/// session → its record: creator, progress, state of the hash, result.
+pub const SESSIONS: RegionId = 40;
+/// hash of (capsule, caller, idempotency key) → the open session.
+pub const SESSION_BY_IDEM: RegionId = 41;
+/// hash of (capsule, caller) → number of open sessions.
+pub const OPEN_SESSIONS: RegionId = 42;
+
+// ── Content ──
+/// The bytes: chunks, inline assets, chunk tables, extent tables.
+pub const ARENA: RegionId = 50;
+/// offset → length of free extents in the arena: finds the neighbours to merge with.
+pub const FREE_BY_OFFSET: RegionId = 51;
+/// (length, offset) of free extents in the arena: finds the best fit.
+pub const FREE_BY_LENGTH: RegionId = 52;
+
+/// Every region in use, with the name that metrics show.
+pub const ALL: &[(RegionId, &str)] = &[
+    (SETTINGS, "settings"),
+    (CAPSULES, "capsules"),
+    (CAPSULE_USAGE, "capsule_usage"),
+    (CAPSULE_ROLES, "capsule_roles"),
+    (OWN_CAPSULES, "own_capsules"),
+    (MEMORY_INDEX, "memory_index"),
+    (TIMELINE, "timeline"),
+    (EXTERNAL_DELETIONS, "external_deletions"),
+    (BLOBS, "blobs"),
+    (CONTENT_BY_HASH, "content_by_hash"),
+    (BLOB_USERS, "blob_users"),
+    (SESSIONS, "sessions"),
+    (SESSION_BY_IDEM, "session_by_idem"),
+    (OPEN_SESSIONS, "open_sessions"),
+    (ARENA, "arena"),
+    (FREE_BY_OFFSET, "free_by_offset"),
+    (FREE_BY_LENGTH, "free_by_length"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_number_or_name_is_used_twice() {
+        for (i, (id, name)) in ALL.iter().enumerate() {
+            assert!(
+                ALL[..i]
+                    .iter()
+                    .all(|(other, other_name)| other != id && other_name != name)
+            );
+        }
+    }
+}

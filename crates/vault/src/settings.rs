@@ -1,0 +1,111 @@
+//! The vault's own record: layout version, secret seed, the counter behind new ids, and what the installer set (I8: an unknown
+//! layout version is refused).
+
+use ic_stable_structures::{Cell, Memory};
+use keepsake_api::InitArgs;
+use minicbor::{Decode, Encode};
+
+use crate::error::{Error, Result};
+use crate::hash::{Sha256Digest, sha256_of_fields};
+use crate::limits;
+use crate::stable::{Record, Region};
+
+/// Version of the stored records taken together. It rises only when an older build could not read them.
+pub const LAYOUT_VERSION: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Settings {
+    #[n(0)]
+    pub layout_version: u32,
+    /// From `raw_rand`; every secret of the vault is derived from it.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub seed: Option<[u8; 32]>,
+    /// How many numbers were drawn for ids.
+    #[n(2)]
+    pub drawn: u64,
+    /// Bytes of inline content a capsule may hold.
+    #[n(3)]
+    pub inline_budget: u32,
+}
+
+pub struct SettingsStore<M: Memory> {
+    cell: Cell<Record<Settings>, Region<M>>,
+    current: Settings,
+}
+
+impl<M: Memory> SettingsStore<M> {
+    /// Reads the record, or writes the first one.
+    ///
+    /// # Errors
+    /// The version found, where this build does not know it.
+    pub fn open(region: Region<M>) -> std::result::Result<Self, u32> {
+        let first = Settings {
+            layout_version: LAYOUT_VERSION,
+            seed: None,
+            drawn: 0,
+            inline_budget: limits::INLINE_BUDGET_DEFAULT,
+        };
+        let cell = Cell::init(region, Record::encode(&first));
+        let current = cell.get().decode();
+        if current.layout_version != LAYOUT_VERSION {
+            return Err(current.layout_version);
+        }
+        Ok(Self { cell, current })
+    }
+
+    pub fn get(&self) -> &Settings {
+        &self.current
+    }
+
+    fn set(&mut self, settings: Settings) {
+        self.cell.set(Record::encode(&settings));
+        self.current = settings;
+    }
+
+    pub fn configure(&mut self, args: &InitArgs) {
+        let mut settings = self.current.clone();
+        if let Some(budget) = args.inline_budget_per_capsule {
+            settings.inline_budget = budget;
+        }
+        self.set(settings);
+    }
+
+    pub fn set_seed(&mut self, seed: [u8; 32]) {
+        self.set(Settings {
+            seed: Some(seed),
+            ..self.current.clone()
+        });
+    }
+
+    /// A secret for one purpose, the same at every call.
+    ///
+    /// # Errors
+    /// [`Error::NoSeed`] before the seed was set.
+    pub fn secret(&self, purpose: &str) -> Result<Sha256Digest> {
+        let seed = self.current.seed.ok_or(Error::NoSeed)?;
+        Ok(sha256_of_fields("secret", &[&seed, purpose.as_bytes()]))
+    }
+
+    /// Draws a number that cannot be told from a random one, and for which `is_free` holds.
+    ///
+    /// # Errors
+    /// [`Error::NoSeed`] before the seed was set; nothing was drawn then.
+    pub fn draw(&mut self, purpose: &str, is_free: impl Fn(u64) -> bool) -> Result<u64> {
+        let secret = self.secret(purpose)?;
+        let mut drawn = self.current.drawn;
+        loop {
+            drawn += 1;
+            let digest = sha256_of_fields("number", &[&secret, &drawn.to_be_bytes()]);
+            let mut bytes = [0; 8];
+            bytes.copy_from_slice(&digest[..8]);
+            let number = u64::from_be_bytes(bytes);
+            if is_free(number) {
+                self.set(Settings {
+                    drawn,
+                    ..self.current.clone()
+                });
+                return Ok(number);
+            }
+        }
+    }
+}

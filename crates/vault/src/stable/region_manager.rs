@@ -1,0 +1,483 @@
+//! Divides one stable memory into regions that grow independently, with two properties that
+//! ic-stable-structures' own memory manager lacks:
+//!
+//! - Buckets grow with their region (1/32 of its size, between 4 KiB and 128 MiB), so that an almost empty vault takes
+//!   kilobytes rather than one large bucket for each region, and a full one is not bounded by a bucket count
+//!   chosen for small ones: 8,192 buckets reach past 400 GiB.
+//! - Memory is reserved before it is used. [`RegionManager::reserve`] fails with a typed error while nothing has been
+//!   written; after it succeeded, writes within the reservation cannot fail (I2).
+//!
+//! ```text
+//! offset      size     content
+//! 0           4        magic "KSRM"
+//! 4           4        layout version (1)
+//! 8           4        number of buckets
+//! 12          4        unused, zero
+//! 16          64 × 8   size of each region in 64 KiB pages
+//! 4,096       8,192×4  buckets in the order of allocation: region in the high byte, length in 4 KiB blocks below
+//! 36,864      …        the buckets, one after the other
+//! ```
+//! All integers are little-endian. A region's bytes are its buckets in order; what lies inside its size but in no bucket yet
+//! reads as zero and takes no space.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use ic_stable_structures::Memory;
+
+const MAGIC: &[u8; 4] = b"KSRM";
+const LAYOUT_VERSION: u32 = 1;
+const PAGE: u64 = 65_536;
+const BLOCK: u64 = 4_096;
+const REGION_COUNT: usize = 64;
+const MAX_BUCKETS: u64 = 8_192;
+const SIZES_OFFSET: u64 = 16;
+const TABLE_OFFSET: u64 = BLOCK;
+const DATA_OFFSET: u64 = TABLE_OFFSET + MAX_BUCKETS * 4;
+const MAX_BUCKET_BLOCKS: u64 = 32_768;
+const GROWTH_DIVISOR: u64 = 32;
+
+/// The memory below cannot grow by as much as an operation needs. Nothing was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("stable memory cannot grow any further")]
+pub struct OutOfMemory;
+
+/// The memory holds something that this version cannot read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnknownLayout {
+    #[error("stable memory does not begin with a Keepsake region table; refusing to overwrite it")]
+    NotOurs,
+    #[error(
+        "stable memory has layout version {found}, this build reads version {known}; install a build that knows it"
+    )]
+    Version { found: u32, known: u32 },
+    #[error("stable memory's region table is damaged: {0}")]
+    Damaged(&'static str),
+}
+
+#[derive(Clone, Copy)]
+struct Bucket {
+    /// Offset of its first byte within the region.
+    start: u64,
+    /// Offset of its first byte in the memory below.
+    at: u64,
+}
+
+#[derive(Default)]
+struct RegionState {
+    pages: u64,
+    /// Bytes that have a bucket.
+    backed: u64,
+    buckets: Vec<Bucket>,
+}
+
+impl RegionState {
+    /// Length of the next bucket when at least `bytes` more must be backed.
+    fn next_bucket(&self, bytes: u64) -> u64 {
+        let step = (self.backed / GROWTH_DIVISOR / BLOCK).clamp(1, MAX_BUCKET_BLOCKS) * BLOCK;
+        // One table entry holds at most 2^24 - 1 blocks (64 GiB), far above what one message can write.
+        step.max(bytes.div_ceil(BLOCK) * BLOCK)
+    }
+}
+
+struct Inner<M> {
+    memory: M,
+    regions: Vec<RegionState>,
+    bucket_count: u64,
+    /// End of the last bucket in the memory below.
+    end: u64,
+}
+
+/// Hands out the regions of one memory. Cheap to clone.
+pub struct RegionManager<M> {
+    inner: Rc<RefCell<Inner<M>>>,
+}
+
+impl<M> Clone for RegionManager<M> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: Rc::clone(&self.inner),
+        }
+    }
+}
+
+impl<M: Memory> RegionManager<M> {
+    /// Opens the region table, or lays out a new one in an empty memory. Reads at most 36 KiB.
+    ///
+    /// # Errors
+    /// [`UnknownLayout`] where the memory holds anything else, and [`OutOfMemory`] (as `Ok(Err)`) never: an empty memory
+    /// that cannot grow to its first page is reported as damaged.
+    pub fn open(memory: M) -> Result<Self, UnknownLayout> {
+        if memory.size() == 0 {
+            if memory.grow(1) < 0 {
+                return Err(UnknownLayout::Damaged(
+                    "the memory cannot grow to its first page",
+                ));
+            }
+            memory.write(0, MAGIC);
+            memory.write(4, &LAYOUT_VERSION.to_le_bytes());
+        }
+        let mut header = [0u8; SIZES_OFFSET as usize + REGION_COUNT * 8];
+        memory.read(0, &mut header);
+        if &header[..4] != MAGIC {
+            return Err(UnknownLayout::NotOurs);
+        }
+        let word = |at: usize| {
+            u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+        };
+        if word(4) != LAYOUT_VERSION {
+            return Err(UnknownLayout::Version {
+                found: word(4),
+                known: LAYOUT_VERSION,
+            });
+        }
+        let bucket_count = u64::from(word(8));
+        if bucket_count > MAX_BUCKETS {
+            return Err(UnknownLayout::Damaged("more buckets than the table holds"));
+        }
+        let mut regions: Vec<RegionState> =
+            (0..REGION_COUNT).map(|_| RegionState::default()).collect();
+        for (region, size) in regions
+            .iter_mut()
+            .zip(header[SIZES_OFFSET as usize..].chunks_exact(8))
+        {
+            region.pages =
+                u64::from(u32::from_le_bytes([size[0], size[1], size[2], size[3]]))
+                    | u64::from(u32::from_le_bytes([size[4], size[5], size[6], size[7]])) << 32;
+        }
+        let mut table = vec![0u8; bucket_count as usize * 4];
+        memory.read(TABLE_OFFSET, &mut table);
+        let mut end = DATA_OFFSET;
+        for entry in table.chunks_exact(4) {
+            let entry = u32::from_le_bytes([entry[0], entry[1], entry[2], entry[3]]);
+            let region = regions
+                .get_mut((entry >> 24) as usize)
+                .ok_or(UnknownLayout::Damaged("a bucket of an unknown region"))?;
+            region.buckets.push(Bucket {
+                start: region.backed,
+                at: end,
+            });
+            let length = u64::from(entry & 0x00FF_FFFF) * BLOCK;
+            region.backed += length;
+            end += length;
+        }
+        if end > memory.size() * PAGE {
+            return Err(UnknownLayout::Damaged("buckets end beyond the memory"));
+        }
+        Ok(Self {
+            inner: Rc::new(RefCell::new(Inner {
+                memory,
+                regions,
+                bucket_count,
+                end,
+            })),
+        })
+    }
+
+    /// The region with this number, 0 to 63.
+    pub fn region(&self, id: u8) -> Region<M> {
+        assert!(usize::from(id) < REGION_COUNT, "region {id} does not exist");
+        Region {
+            id,
+            inner: Rc::clone(&self.inner),
+        }
+    }
+
+    /// Makes sure that each of the regions named can take `bytes` more bytes beyond what it has buckets for, all of
+    /// them together, without growing the memory below.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] where the memory cannot grow or the bucket table is full. Nothing changed then.
+    pub fn reserve(&self, needs: &[(u8, u64)]) -> Result<(), OutOfMemory> {
+        let inner = self.inner.borrow();
+        let mut bytes = 0u64;
+        for &(id, need) in needs {
+            let region = &inner.regions[usize::from(id)];
+            // Several writes may each start a bucket: their sum is at most what is needed plus one step.
+            bytes = bytes
+                .checked_add(need)
+                .and_then(|sum| sum.checked_add(region.next_bucket(0)))
+                .ok_or(OutOfMemory)?;
+        }
+        let table_room = MAX_BUCKETS - inner.bucket_count;
+        if table_room < 4 * needs.len() as u64 {
+            return Err(OutOfMemory);
+        }
+        let end = inner.end.checked_add(bytes).ok_or(OutOfMemory)?;
+        let pages = end.div_ceil(PAGE).saturating_sub(inner.memory.size());
+        if pages > 0 && inner.memory.grow(pages) < 0 {
+            return Err(OutOfMemory);
+        }
+        Ok(())
+    }
+
+    /// Bytes that the region has buckets for.
+    pub fn backed(&self, id: u8) -> u64 {
+        self.inner.borrow().regions[usize::from(id)].backed
+    }
+
+    /// Bytes of the memory below that are in use: table and buckets.
+    pub fn used(&self) -> u64 {
+        self.inner.borrow().end
+    }
+}
+
+impl<M: Memory> Inner<M> {
+    /// Calls `f(offset in the memory below, range of the caller's buffer)` for each piece of `[offset, offset + length)`
+    /// that has a bucket, and with `None` for what has none.
+    fn pieces(
+        &self,
+        id: u8,
+        offset: u64,
+        length: u64,
+        mut f: impl FnMut(Option<u64>, std::ops::Range<usize>),
+    ) {
+        let region = &self.regions[usize::from(id)];
+        let mut done = 0u64;
+        let mut index = match region.buckets.last() {
+            // Most accesses of a growing region are near its end.
+            Some(last) if last.start <= offset => region.buckets.len(),
+            _ => region.buckets.partition_point(|b| b.start <= offset),
+        };
+        while done < length {
+            let position = offset + done;
+            let bucket_end = region.buckets.get(index).map_or(region.backed, |b| b.start);
+            if position >= region.backed {
+                f(None, done as usize..length as usize);
+                return;
+            }
+            let bucket = region.buckets[index - 1];
+            let take = (bucket_end - position).min(length - done);
+            f(
+                Some(bucket.at + (position - bucket.start)),
+                done as usize..(done + take) as usize,
+            );
+            done += take;
+            index += 1;
+        }
+    }
+
+    /// Gives the region buckets up to `end`.
+    ///
+    /// Panics (in a canister: traps, which rolls the message back) where the memory cannot grow; operations call
+    /// [`RegionManager::reserve`] first, so that this is never reached.
+    fn back(&mut self, id: u8, end: u64) {
+        let region = &mut self.regions[usize::from(id)];
+        if end <= region.backed {
+            return;
+        }
+        let length = region.next_bucket(end - region.backed);
+        let pages = (self.end + length)
+            .div_ceil(PAGE)
+            .saturating_sub(self.memory.size());
+        assert!(
+            self.bucket_count < MAX_BUCKETS && (pages == 0 || self.memory.grow(pages) >= 0),
+            "stable memory was not reserved before region {id} grew"
+        );
+        region.buckets.push(Bucket {
+            start: region.backed,
+            at: self.end,
+        });
+        region.backed += length;
+        let entry = u32::from(id) << 24 | (length / BLOCK) as u32;
+        self.memory
+            .write(TABLE_OFFSET + self.bucket_count * 4, &entry.to_le_bytes());
+        self.bucket_count += 1;
+        self.memory
+            .write(8, &(self.bucket_count as u32).to_le_bytes());
+        self.end += length;
+    }
+}
+
+/// One region: a memory of its own.
+pub struct Region<M> {
+    id: u8,
+    inner: Rc<RefCell<Inner<M>>>,
+}
+
+impl<M> Clone for Region<M> {
+    fn clone(&self) -> Self {
+        Self {
+            id: self.id,
+            inner: Rc::clone(&self.inner),
+        }
+    }
+}
+
+impl<M> Region<M> {
+    fn check_bounds(&self, pages: u64, offset: u64, length: u64) {
+        assert!(
+            offset
+                .checked_add(length)
+                .is_some_and(|end| end <= pages * PAGE),
+            "region {}: access of {length} bytes at {offset} is out of bounds",
+            self.id
+        );
+    }
+}
+
+impl<M: Memory> Memory for Region<M> {
+    fn size(&self) -> u64 {
+        self.inner.borrow().regions[usize::from(self.id)].pages
+    }
+
+    fn grow(&self, pages: u64) -> i64 {
+        let mut inner = self.inner.borrow_mut();
+        let region = &mut inner.regions[usize::from(self.id)];
+        let old = region.pages;
+        let Some(new) = old.checked_add(pages).filter(|new| *new < 1 << 40) else {
+            return -1;
+        };
+        region.pages = new;
+        inner
+            .memory
+            .write(SIZES_OFFSET + u64::from(self.id) * 8, &new.to_le_bytes());
+        old as i64
+    }
+
+    fn read(&self, offset: u64, dst: &mut [u8]) {
+        let inner = self.inner.borrow();
+        self.check_bounds(
+            inner.regions[usize::from(self.id)].pages,
+            offset,
+            dst.len() as u64,
+        );
+        inner.pieces(self.id, offset, dst.len() as u64, |at, range| match at {
+            Some(at) => inner.memory.read(at, &mut dst[range]),
+            None => dst[range].fill(0),
+        });
+    }
+
+    unsafe fn read_unsafe(&self, offset: u64, dst: *mut u8, count: usize) {
+        let inner = self.inner.borrow();
+        self.check_bounds(
+            inner.regions[usize::from(self.id)].pages,
+            offset,
+            count as u64,
+        );
+        inner.pieces(self.id, offset, count as u64, |at, range| {
+            // SAFETY: `pieces` hands out disjoint ranges within `0..count`, and the caller vouches for `dst..dst+count`.
+            unsafe {
+                let piece = dst.add(range.start);
+                match at {
+                    Some(at) => inner.memory.read_unsafe(at, piece, range.len()),
+                    None => std::ptr::write_bytes(piece, 0, range.len()),
+                }
+            }
+        });
+    }
+
+    fn write(&self, offset: u64, src: &[u8]) {
+        let mut inner = self.inner.borrow_mut();
+        self.check_bounds(
+            inner.regions[usize::from(self.id)].pages,
+            offset,
+            src.len() as u64,
+        );
+        inner.back(self.id, offset + src.len() as u64);
+        inner.pieces(self.id, offset, src.len() as u64, |at, range| {
+            if let Some(at) = at {
+                inner.memory.write(at, &src[range]);
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ic_stable_structures::VectorMemory;
+
+    #[test]
+    fn regions_keep_their_bytes_apart_and_survive_reopening() {
+        let memory = VectorMemory::default();
+        let manager = RegionManager::open(memory.clone()).unwrap();
+        let (a, b) = (manager.region(3), manager.region(40));
+        a.grow(10);
+        b.grow(10);
+        for i in 0..100u64 {
+            manager.reserve(&[(3, 5_000), (40, 5_000)]).unwrap();
+            a.write(i * 5_000, &[i as u8 + 1; 5_000]);
+            b.write(i * 5_000, &[200 - i as u8; 5_000]);
+        }
+        let reopened = RegionManager::open(memory).unwrap();
+        assert_eq!(reopened.used(), manager.used());
+        let (a, b) = (reopened.region(3), reopened.region(40));
+        let mut bytes = vec![0; 500_000];
+        a.read(0, &mut bytes);
+        assert!(
+            bytes
+                .chunks(5_000)
+                .enumerate()
+                .all(|(i, c)| c.iter().all(|b| *b == i as u8 + 1))
+        );
+        b.read(0, &mut bytes);
+        assert!(
+            bytes
+                .chunks(5_000)
+                .enumerate()
+                .all(|(i, c)| c.iter().all(|b| *b == 200 - i as u8))
+        );
+    }
+
+    #[test]
+    fn what_was_never_written_reads_as_zero_and_takes_no_space() {
+        let manager = RegionManager::open(VectorMemory::default()).unwrap();
+        let region = manager.region(1);
+        assert_eq!(region.grow(1_000_000), 0);
+        assert_eq!(manager.used(), DATA_OFFSET);
+        let mut bytes = [1; 100];
+        region.read(64_000_000_000, &mut bytes);
+        assert_eq!(bytes, [0; 100]);
+    }
+
+    #[test]
+    fn a_reservation_that_cannot_be_met_changes_nothing() {
+        struct Full(VectorMemory);
+        impl Memory for Full {
+            fn size(&self) -> u64 {
+                self.0.size()
+            }
+            fn grow(&self, pages: u64) -> i64 {
+                if self.0.size() + pages > 2 {
+                    -1
+                } else {
+                    self.0.grow(pages)
+                }
+            }
+            fn read(&self, offset: u64, dst: &mut [u8]) {
+                self.0.read(offset, dst)
+            }
+            fn write(&self, offset: u64, src: &[u8]) {
+                self.0.write(offset, src)
+            }
+        }
+        let memory = VectorMemory::default();
+        let manager = RegionManager::open(Full(memory.clone())).unwrap();
+        manager.reserve(&[(1, 60_000)]).unwrap();
+        let before = memory.borrow().clone();
+        assert_eq!(manager.reserve(&[(1, 1_000_000)]), Err(OutOfMemory));
+        assert_eq!(manager.reserve(&[(1, u64::MAX)]), Err(OutOfMemory));
+        assert_eq!(*memory.borrow(), before);
+        manager.region(1).grow(1);
+        manager.region(1).write(0, &[7; 60_000]);
+    }
+
+    #[test]
+    fn foreign_and_newer_memories_are_refused() {
+        let memory = VectorMemory::default();
+        memory.grow(1);
+        memory.write(0, b"MGR\x01");
+        assert!(matches!(
+            RegionManager::open(memory),
+            Err(UnknownLayout::NotOurs)
+        ));
+        let memory = VectorMemory::default();
+        drop(RegionManager::open(memory.clone()).unwrap());
+        memory.write(4, &2u32.to_le_bytes());
+        assert!(matches!(
+            RegionManager::open(memory),
+            Err(UnknownLayout::Version { found: 2, known: 1 })
+        ));
+    }
+}

@@ -1,0 +1,12 @@
+//! Uploads: content that arrives in chunks, in any order, over any number of messages, and becomes a blob, complete, or not
+//! at all. Each chunk is written once, at its final place, and hashed as soon as all chunks before it are there (I4), so that
+//! finishing has little left to do and moves nothing.
+
+mod finish;
+mod operations;
+mod record;
+mod store;
+
+pub use finish::FinishStep;
+pub use record::{Progress, SessionRecord, SessionState};
+pub use store::SessionStore;

@@ -1,0 +1,276 @@
+//! Opening a session, receiving chunks, giving up (contract, "Uploads").
+
+use ic_stable_structures::Memory;
+use keepsake_api::UploadConfig;
+
+use super::record::{Progress, SessionRecord, SessionState};
+use super::store::SessionStore;
+use crate::Vault;
+use crate::arena::{Arena, Extent};
+use crate::blob::{CHUNK_ENTRY, ChunkEntry, read_range};
+use crate::call::Call;
+use crate::error::{Error, Result};
+use crate::hash::ResumableSha256;
+use crate::ids::{BlobId, CapsuleId, Idem, SessionId, session_idem_key, session_owner_key};
+use crate::limits;
+use crate::regions;
+
+impl<M: Memory> Vault<M> {
+    /// What a client has to know before it sends content. For everybody, the anonymous caller too.
+    pub fn upload_config(&self) -> UploadConfig {
+        UploadConfig {
+            inline_max: limits::INLINE_MAX,
+            chunk_size: limits::CHUNK_MAX,
+            inline_budget_per_capsule: self.settings.get().inline_budget,
+        }
+    }
+
+    /// Opens a session for `expected_chunks` chunks, or returns the one that (capsule, caller, idem) has open.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] for the anonymous caller; [`Error::NotFound`] for a capsule that the caller may not use;
+    /// [`Error::IdemEmpty`], [`Error::IdemTooLong`], [`Error::ExpectedChunksZero`], [`Error::ExpectedChunksTooLarge`];
+    /// [`Error::ResourceExhausted`] for a caller with [`limits::OPEN_SESSIONS_MAX`] open sessions in the capsule.
+    pub fn uploads_begin(
+        &mut self,
+        call: Call,
+        capsule: &str,
+        expected_chunks: u32,
+        idem: &str,
+    ) -> Result<u64> {
+        let person = call.person()?;
+        let (capsule, _) = self.capsule_for(person, capsule)?;
+        let idem = Idem::parse(idem)?;
+        match expected_chunks {
+            0 => return Err(Error::ExpectedChunksZero),
+            1..=limits::CHUNKS_MAX => {}
+            _ => return Err(Error::ExpectedChunksTooLarge(expected_chunks)),
+        }
+        let idem_key = session_idem_key(capsule, call.caller, idem);
+        if let Some(session) = self.sessions.by_idem(idem_key) {
+            return Ok(session.0);
+        }
+        let owner = session_owner_key(capsule, call.caller);
+        if self.sessions.open_count(owner) >= limits::OPEN_SESSIONS_MAX {
+            return Err(Error::ResourceExhausted);
+        }
+        let table_len = u64::from(expected_chunks) * CHUNK_ENTRY;
+        let mut needs = SessionStore::<M>::needs();
+        needs.extend(Arena::<M>::needs(&[&self.arena.place(table_len, false)], 0));
+        needs.push((regions::SETTINGS, 1_024));
+        self.regions.reserve(&needs)?;
+
+        let sessions = &self.sessions;
+        let session = SessionId(
+            self.settings
+                .draw("session", |number| sessions.is_free(number))?,
+        );
+        let table = self.arena.take_contiguous(table_len);
+        // The arena's space may hold what was there before: an entry of zeros says that the chunk is not there yet.
+        self.arena.write(table, &vec![0; table_len as usize]);
+        self.sessions.set(
+            session,
+            &SessionRecord::new(
+                capsule,
+                call.caller,
+                idem_key,
+                expected_chunks,
+                call.now,
+                table,
+            ),
+        );
+        self.sessions.opened(session, idem_key, owner);
+        Ok(session.0)
+    }
+
+    /// Receives one chunk: any order, any number of times. The same bytes again change nothing; other bytes replace the first.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] for the anonymous caller; [`Error::NotFound`] for a session that the caller did not open, or in a
+    /// capsule that the caller may no longer use; [`Error::ChunkOutOfRange`], [`Error::ChunkTooLarge`];
+    /// [`Error::Conflict`] for other bytes after the session was finished, or any after it was aborted;
+    /// [`Error::ResourceExhausted`] where the vault is full. None of them costs the session anything.
+    pub fn uploads_put_chunk(
+        &mut self,
+        call: Call,
+        session: u64,
+        index: u32,
+        bytes: &[u8],
+    ) -> Result<()> {
+        let id = SessionId(session);
+        let session = self.session_of(call, id)?;
+        if index >= session.expected_chunks {
+            return Err(Error::ChunkOutOfRange {
+                index,
+                expected: session.expected_chunks,
+            });
+        }
+        if bytes.len() > limits::CHUNK_MAX as usize {
+            return Err(Error::ChunkTooLarge { len: bytes.len() });
+        }
+        let progress = match &session.state {
+            SessionState::Open(progress) => progress.clone(),
+            SessionState::Finished { blob, .. } => {
+                return self.chunk_after_finish(BlobId(*blob), index, bytes);
+            }
+            SessionState::Aborted => {
+                return Err(Error::Conflict("the upload session was aborted".into()));
+            }
+        };
+        let before = ChunkEntry::read(&self.arena, progress.table, index);
+        if before.is_received()
+            && before.len() as usize == bytes.len()
+            && before.bytes(&self.arena) == bytes
+        {
+            return self.touch_session(id, session, call.now);
+        }
+        self.store_chunk(call, id, session, progress, index, bytes, before)
+    }
+
+    /// Gives up: frees everything the session holds. Again: nothing. A finished session's blob stays.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] for the anonymous caller; [`Error::NotFound`] for a session that the caller did not open.
+    pub fn uploads_abort(&mut self, call: Call, session: u64) -> Result<()> {
+        call.person()?;
+        let id = SessionId(session);
+        let mut session = self
+            .sessions
+            .get(id)
+            .filter(|session| session.is_by(call.caller))
+            .ok_or(Error::NotFound)?;
+        let SessionState::Open(progress) = &session.state else {
+            return Ok(());
+        };
+        let mut extents: Vec<Extent> = ChunkEntry::read_all(&self.arena, progress.table)
+            .into_iter()
+            .filter(|entry| entry.is_received())
+            .flat_map(|entry| entry.extents(&self.arena))
+            .collect();
+        extents.push(progress.table);
+        let mut needs = SessionStore::<M>::needs();
+        needs.extend(Arena::<M>::needs(&[], extents.len()));
+        self.regions.reserve(&needs)?;
+
+        for extent in extents {
+            self.arena.free(extent);
+        }
+        let owner = session_owner_key(session.capsule(), call.caller);
+        self.sessions.closed(session.idem_key, owner);
+        session.state = SessionState::Aborted;
+        session.last_activity = call.now;
+        self.sessions.set(id, &session);
+        Ok(())
+    }
+
+    /// The caller's session, in a capsule that the caller may still use.
+    pub(super) fn session_of(&self, call: Call, id: SessionId) -> Result<SessionRecord> {
+        let person = call.person()?;
+        let session = self
+            .sessions
+            .get(id)
+            .filter(|session| session.is_by(call.caller))
+            .ok_or(Error::NotFound)?;
+        let capsule: CapsuleId = session.capsule();
+        if self.capsules.roles(person, capsule).may_use() {
+            Ok(session)
+        } else {
+            Err(Error::NotFound)
+        }
+    }
+
+    fn touch_session(&mut self, id: SessionId, mut session: SessionRecord, now: u64) -> Result<()> {
+        self.regions.reserve(&SessionStore::<M>::needs())?;
+        session.last_activity = now;
+        self.sessions.set(id, &session);
+        Ok(())
+    }
+
+    /// A chunk sent again after the blob was made: fine if it is the same.
+    fn chunk_after_finish(&self, blob: BlobId, index: u32, bytes: &[u8]) -> Result<()> {
+        let same = self.blobs.get(blob).is_some_and(|blob| {
+            crate::blob::chunk_range(&self.arena, &blob.record.chunking, blob.content.len, index)
+                .is_some_and(|(start, len)| {
+                    len == bytes.len() as u64
+                        && read_range(&self.arena, &blob.content, start, len) == bytes
+                })
+        });
+        if same {
+            Ok(())
+        } else {
+            Err(Error::Conflict(
+                "the upload session is finished; its content cannot change any more".into(),
+            ))
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // the parts of one step that was split for its length only
+    fn store_chunk(
+        &mut self,
+        call: Call,
+        id: SessionId,
+        mut session: SessionRecord,
+        mut progress: Progress,
+        index: u32,
+        bytes: &[u8],
+        before: ChunkEntry,
+    ) -> Result<()> {
+        let placement = self.arena.place(bytes.len() as u64, true);
+        let list_len = ChunkEntry::list_len(placement.parts());
+        let list = self.arena.place(list_len, false);
+        let old: Vec<Extent> = if before.is_received() {
+            before.extents(&self.arena)
+        } else {
+            Vec::new()
+        };
+        let mut needs = SessionStore::<M>::needs();
+        needs.extend(Arena::<M>::needs(&[&placement, &list], old.len() + 1));
+        self.regions.reserve(&needs)?;
+
+        let parts = self.arena.take(placement);
+        let list = (list_len > 0).then(|| self.arena.take_contiguous(list_len));
+        let entry = ChunkEntry::store(&self.arena, bytes, &parts, list);
+        entry.write(&self.arena, progress.table, index);
+        for extent in old {
+            self.arena.free(extent);
+        }
+        if before.is_received() {
+            progress.bytes -= u64::from(before.len());
+        } else {
+            progress.received += 1;
+        }
+        progress.bytes += bytes.len() as u64;
+        if index < progress.hashed_chunks {
+            // The hash covers bytes that are gone: it starts again from the first chunk.
+            progress.hash = ResumableSha256::default();
+            progress.hashed_chunks = 0;
+        }
+        if index == progress.hashed_chunks {
+            progress.hash.update(bytes);
+            progress.hashed_chunks += 1;
+        }
+        self.hash_ahead(
+            &mut progress,
+            session.expected_chunks,
+            limits::HASH_AHEAD_PER_CHUNK,
+        );
+        session.last_activity = call.now;
+        session.state = SessionState::Open(progress);
+        self.sessions.set(id, &session);
+        Ok(())
+    }
+
+    /// Takes chunks that are there into the hash, in order, up to the first that is missing and to about `budget` bytes.
+    pub(super) fn hash_ahead(&self, progress: &mut Progress, expected_chunks: u32, budget: u64) {
+        let mut hashed = 0;
+        while progress.hashed_chunks < expected_chunks && hashed < budget {
+            let entry = ChunkEntry::read(&self.arena, progress.table, progress.hashed_chunks);
+            if !entry.is_received() {
+                return;
+            }
+            progress.hash.update(&entry.bytes(&self.arena));
+            progress.hashed_chunks += 1;
+            hashed += u64::from(entry.len()).max(1);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The only code that touches upload sessions in stable memory.
+
+use ic_stable_structures::{BTreeMap, Memory};
+
+use super::record::SessionRecord;
+use crate::ids::SessionId;
+use crate::regions::{self, RegionId};
+use crate::stable::{Key, Record, Region, RegionManager};
+
+pub struct SessionStore<M: Memory> {
+    sessions: BTreeMap<Key<8>, Record<SessionRecord>, Region<M>>,
+    by_idem: BTreeMap<Key<16>, Key<8>, Region<M>>,
+    open: BTreeMap<Key<16>, Key<4>, Region<M>>,
+}
+
+fn session_key(session: SessionId) -> Key<8> {
+    Key(session.0.to_be_bytes())
+}
+
+/// A bound on the length of a stored [`SessionRecord`], in bytes.
+const RECORD_BOUND: usize = 320;
+
+impl<M: Memory> SessionStore<M> {
+    pub fn open(manager: &RegionManager<M>) -> Self {
+        Self {
+            sessions: BTreeMap::init(manager.region(regions::SESSIONS)),
+            by_idem: BTreeMap::init(manager.region(regions::SESSION_BY_IDEM)),
+            open: BTreeMap::init(manager.region(regions::OPEN_SESSIONS)),
+        }
+    }
+
+    /// What one change of a session needs.
+    pub fn needs() -> Vec<(RegionId, u64)> {
+        vec![
+            (regions::SESSIONS, crate::tree_need(1, RECORD_BOUND)),
+            (regions::SESSION_BY_IDEM, crate::tree_need(1, 0)),
+            (regions::OPEN_SESSIONS, crate::tree_need(1, 0)),
+        ]
+    }
+
+    pub fn is_free(&self, number: u64) -> bool {
+        !self.sessions.contains_key(&session_key(SessionId(number)))
+    }
+
+    pub fn get(&self, session: SessionId) -> Option<SessionRecord> {
+        self.sessions
+            .get(&session_key(session))
+            .map(|record| record.decode())
+    }
+
+    pub fn set(&mut self, session: SessionId, record: &SessionRecord) {
+        self.sessions
+            .insert(session_key(session), Record::encode(record));
+    }
+
+    /// The open session that the idempotency key names.
+    pub fn by_idem(&self, key: [u8; 16]) -> Option<SessionId> {
+        self.by_idem
+            .get(&Key(key))
+            .map(|session| SessionId(session.number(0)))
+    }
+
+    /// How many sessions the owner (a caller in a capsule) has open.
+    pub fn open_count(&self, owner: [u8; 16]) -> u32 {
+        self.open
+            .get(&Key(owner))
+            .map_or(0, |count| u32::from_be_bytes(count.0))
+    }
+
+    /// Notes that a session was opened.
+    pub fn opened(&mut self, session: SessionId, idem_key: [u8; 16], owner: [u8; 16]) {
+        self.by_idem.insert(Key(idem_key), session_key(session));
+        let count = self.open_count(owner) + 1;
+        self.open.insert(Key(owner), Key(count.to_be_bytes()));
+    }
+
+    /// Notes that an open session is open no longer.
+    pub fn closed(&mut self, idem_key: [u8; 16], owner: [u8; 16]) {
+        self.by_idem.remove(&Key(idem_key));
+        match self.open_count(owner) {
+            0 | 1 => {
+                self.open.remove(&Key(owner));
+            }
+            count => {
+                self.open.insert(Key(owner), Key((count - 1).to_be_bytes()));
+            }
+        }
+    }
+
+    /// Every session, for recounting in tests.
+    #[cfg(any(test, feature = "recount"))]
+    pub fn all(&self) -> Vec<(SessionId, SessionRecord)> {
+        self.sessions
+            .iter()
+            .map(|entry| (SessionId(entry.key().number(0)), entry.value().decode()))
+            .collect()
+    }
+
+    /// Entries of the idempotency index and the sum of the counts of open sessions, for recounting in tests.
+    #[cfg(any(test, feature = "recount"))]
+    pub fn open_totals(&self) -> (u64, u64) {
+        let counted = self
+            .open
+            .iter()
+            .map(|entry| u64::from(u32::from_be_bytes(entry.value().0)))
+            .sum();
+        (self.by_idem.len(), counted)
+    }
+}
