@@ -2,7 +2,7 @@
 //! "Certification"). What a client is told of an update call, and what the canister proves to whoever calls
 //! its queries, is a part of one tree under one signature.
 //!
-//! The tree follows the engine's commits ([`Certification::apply`] is called after each of them, before the
+//! The tree follows the engine's commits ([`StateTree::apply`] is called after each of them, before the
 //! submitters hear of it), so that whoever has been answered finds the answer certified. A root is signed once,
 //! when the first certificate for it is asked for; a group of messages committed together shares one signature.
 
@@ -15,7 +15,7 @@ pub use state::{StatusChanged, SubnetIdentity};
 use crate::crypto::Sha256Digest;
 use crate::crypto::node_key::NodeKey;
 use crate::crypto::root_key::{RootKey, SIGNATURE_LENGTH};
-use crate::message::{RequestId, RequestStatus, TreeChanges};
+use crate::message::{RequestId, RequestStatus, StateTree, TreeChanges};
 use candid::Principal;
 use ic_certification::HashTree;
 use serde::Serialize;
@@ -51,6 +51,8 @@ pub struct Certification {
     state: Mutex<CertifiedState>,
     /// The signature over the root hash that was last asked for.
     signature: Mutex<Option<(Sha256Digest, [u8; SIGNATURE_LENGTH])>>,
+    /// The certificate of the canister's certified data that was last asked for, by its root hash.
+    data_certificate: Mutex<Option<(Sha256Digest, Vec<u8>)>>,
 }
 
 impl std::fmt::Debug for Certification {
@@ -60,7 +62,7 @@ impl std::fmt::Debug for Certification {
 }
 
 impl Certification {
-    /// An empty tree: no canister, no requests, time zero. The engine fills it by [`Certification::apply`].
+    /// An empty tree: no canister, no requests, time zero. The engine fills it by [`StateTree::apply`].
     pub fn new(root_key: RootKey, node_key: NodeKey, canister_id: Principal) -> Self {
         let identity = SubnetIdentity {
             subnet_id: root_key.subnet_id(),
@@ -72,6 +74,7 @@ impl Certification {
         Self {
             state: Mutex::new(CertifiedState::new(&identity)),
             signature: Mutex::new(None),
+            data_certificate: Mutex::new(None),
             root_key,
             node_key,
             canister_id,
@@ -84,11 +87,6 @@ impl Certification {
 
     pub fn node_key(&self) -> &NodeKey {
         &self.node_key
-    }
-
-    /// Takes in one commit. O(log n) for each request, n being the requests whose status is kept.
-    pub fn apply(&self, changes: &TreeChanges) {
-        self.state().apply(changes);
     }
 
     /// A certificate, in its CBOR form, that reveals what lies below `paths` or proves that nothing is there, and
@@ -109,21 +107,20 @@ impl Certification {
         wanted.push(&time);
 
         let (tree, root_hash) = {
-            let mut state = self.state();
-            let now = now();
-            if now.saturating_sub(state.time()) > TIME_RESOLUTION.as_nanos() as u64 {
-                state.advance(now);
-            }
+            let state = self.fresh_state();
             (state.witness(&wanted, request)?, state.root_hash())
         };
         Ok(encode(&tree, &self.sign(&root_hash)))
     }
 
-    /// The certificate that proves the canister's certified data, for `data_certificate` in queries.
-    pub fn data_certificate(&self) -> Option<Vec<u8>> {
-        let path = vec![b"canister".to_vec(), self.canister_id.as_slice().to_vec(), b"certified_data".to_vec()];
-        // No request is asked for, so that none can have changed.
-        self.certificate(&[path], None).ok()
+    /// The state, its time brought up to date.
+    fn fresh_state(&self) -> MutexGuard<'_, CertifiedState> {
+        let mut state = self.state();
+        let now = now();
+        if now.saturating_sub(state.time()) > TIME_RESOLUTION.as_nanos() as u64 {
+            state.advance(now);
+        }
+        state
     }
 
     fn sign(&self, root_hash: &Sha256Digest) -> [u8; SIGNATURE_LENGTH] {
@@ -141,6 +138,29 @@ impl Certification {
 
     fn state(&self) -> MutexGuard<'_, CertifiedState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl StateTree for Certification {
+    /// O(log n) for each request, n being the requests whose status is kept.
+    fn apply(&self, changes: &TreeChanges) {
+        self.state().apply(changes);
+    }
+
+    fn data_certificate(&self) -> Option<Vec<u8>> {
+        // Every query asks, and most find the tree as the one before did.
+        let root_hash = self.fresh_state().root_hash();
+        let mut last = self.data_certificate.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((root, certificate)) = &*last
+            && *root == root_hash
+        {
+            return Some(certificate.clone());
+        }
+        let path = vec![b"canister".to_vec(), self.canister_id.as_slice().to_vec(), b"certified_data".to_vec()];
+        // No request is asked for, so that none can have changed.
+        let certificate = self.certificate(&[path], None).ok()?;
+        *last = Some((root_hash, certificate.clone()));
+        Some(certificate)
     }
 }
 

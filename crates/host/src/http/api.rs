@@ -149,6 +149,7 @@ async fn submit(interface: &Arc<Interface>, ingress: Ingress, patience: Duration
     })? {
         Ok(status) => Ok(Submitted::Executed(status)),
         Err(Refused::Rejected(reject)) => Ok(Submitted::Rejected(reject)),
+        Err(refused @ Refused::Expired) => Err(Refusal::bad_request(sentence(&refused))),
         Err(refused @ Refused::Busy) => Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, sentence(&refused))),
         Err(refused @ Refused::Unavailable(_)) => Err(Refusal::unavailable(sentence(&refused))),
     }

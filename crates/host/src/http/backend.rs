@@ -1,7 +1,7 @@
 //! What the HTTP interface asks of whatever executes the canister. The engine is the one implementation; the
 //! interface's own tests use another, in memory.
 
-use crate::message::{CanisterState, Ingress, Reject, RequestId, RequestStatus};
+use crate::message::{CanisterState, Ingress, Reject, RequestId, RequestInfo, RequestStatus};
 use candid::Principal;
 use std::future::Future;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ pub trait Backend: Send + Sync + 'static {
     fn query(&self, sender: Principal, method: String, arg: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, Reject>>;
 
     /// What is known of a request; `None` where it was never submitted or is forgotten.
-    fn request(&self, id: &RequestId) -> Option<Request>;
+    fn request(&self, id: &RequestId) -> Option<RequestInfo>;
 
     /// What the state tree shows of the canister.
     fn state(&self) -> CanisterState;
@@ -31,21 +31,15 @@ pub trait Backend: Send + Sync + 'static {
     fn time(&self) -> u64;
 }
 
-/// A submitted request, as far as reading its status needs it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
-    pub status: RequestStatus,
-    pub sender: Principal,
-    /// The canister called.
-    pub canister_id: Principal,
-}
-
 /// Why an update call was not executed. It had no effect and may be sent again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// The canister or the engine would not take it.
     #[error("{}", .0.message)]
     Rejected(Reject),
+    /// It expired before it was executed.
+    #[error("the request has expired")]
+    Expired,
     /// The queue is full.
     #[error("the host is busy, try again later")]
     Busy,

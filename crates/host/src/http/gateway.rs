@@ -151,7 +151,7 @@ async fn update(backend: &dyn Backend, arg: Vec<u8>) -> Result<HttpResponse, Ref
         Ok(RequestStatus::Replied(reply)) => decode(&reply),
         Ok(RequestStatus::Rejected(reject)) | Err(Refused::Rejected(reject)) => Err(rejected(&reject)),
         Ok(_) => Err(Refusal::unavailable("The canister has not answered.")),
-        Err(refused @ (Refused::Busy | Refused::Unavailable(_))) => Err(Refusal::unavailable(refused.to_string())),
+        Err(refused @ (Refused::Expired | Refused::Busy | Refused::Unavailable(_))) => Err(Refusal::unavailable(refused.to_string())),
     }
 }
 

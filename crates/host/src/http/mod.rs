@@ -13,6 +13,7 @@ mod api;
 mod authentication;
 mod backend;
 mod body;
+mod engine;
 mod envelope;
 mod gateway;
 mod read_state;
@@ -21,7 +22,8 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-pub use backend::{Backend, BoxFuture, Refused, Request};
+pub use backend::{Backend, BoxFuture, Refused};
+pub use engine::{Server, certify, serve};
 pub use server::{ServeError, serve_backend};
 
 use crate::certificate::Certification;

@@ -1,10 +1,10 @@
 //! Reading the state tree: which paths may be asked for, and by whom (specification, "Request: Read state").
 
 use super::authentication::Targets;
-use super::backend::{Backend, Request};
+use super::backend::Backend;
 use super::refusal::Refusal;
 use crate::certificate::Label;
-use crate::message::RequestId;
+use crate::message::{RequestId, RequestInfo};
 use candid::Principal;
 
 /// Where a read_state request was sent to: the id in its URL.
@@ -15,7 +15,7 @@ pub enum Endpoint {
 }
 
 /// The request whose status is asked for, with what is known of it.
-pub type AskedRequest = Option<(RequestId, Option<Request>)>;
+pub type AskedRequest = Option<(RequestId, Option<RequestInfo>)>;
 
 /// Decides whether `sender` may read `paths`, and returns the one request whose status they name, if any.
 /// What may be read that does not exist is proven absent.
@@ -102,7 +102,7 @@ fn check_metadata(backend: &dyn Backend, sender: Principal, name: &[u8]) -> Resu
     Ok(())
 }
 
-fn check_request(request: &Request, endpoint: Endpoint, sender: Principal, targets: &Targets) -> Result<(), Refusal> {
+fn check_request(request: &RequestInfo, endpoint: Endpoint, sender: Principal, targets: &Targets) -> Result<(), Refusal> {
     if request.sender != sender {
         return Err(Refusal::forbidden("The request's status may be read by its sender only."));
     }

@@ -27,9 +27,9 @@ pub enum ServeError {
     /// The address cannot be listened on; most often the port is in use.
     #[error("cannot listen on {address}: {source}")]
     Listen { address: std::net::SocketAddr, source: io::Error },
-    /// The listening socket failed.
-    #[error("the listening socket failed: {0}")]
-    Socket(#[source] io::Error),
+    /// The stored state could not be read.
+    #[error("the state cannot be served: {0}")]
+    State(String),
     /// The keys of this host could not be read or made.
     #[error("the host's {name} key cannot be used: {source}")]
     Key { name: &'static str, source: io::Error },

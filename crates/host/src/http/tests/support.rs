@@ -6,10 +6,11 @@ use crate::crypto::node_key::NodeKey;
 use crate::crypto::representation::Hashable;
 use crate::crypto::root_key::RootKey;
 use crate::crypto::{domain, sha256};
-use crate::http::backend::{Backend, BoxFuture, Refused, Request};
+use crate::http::backend::{Backend, BoxFuture, Refused};
 use crate::http::{Interface, Options, router};
 use crate::message::{
-    CanisterState, Ingress, MetadataSection, Reject, RejectCode, RequestId, RequestStatus, TreeChanges,
+    CanisterState, Ingress, MetadataSection, Reject, RejectCode, RequestId, RequestInfo, RequestStatus, StateTree,
+    TreeChanges,
 };
 use axum::Router;
 use axum::body::Body;
@@ -34,7 +35,7 @@ pub fn canister_id() -> Principal {
 /// Answers by the method's name; see [`Backend::submit`] and [`Backend::query`] below.
 pub struct Memory {
     pub certification: Arc<Certification>,
-    requests: Mutex<HashMap<RequestId, Request>>,
+    requests: Mutex<HashMap<RequestId, RequestInfo>>,
     pub executions: AtomicUsize,
     pub controller: Principal,
 }
@@ -66,7 +67,7 @@ impl Memory {
     }
 
     fn record(&self, ingress: &Ingress, status: RequestStatus) -> RequestStatus {
-        let request = Request { status: status.clone(), sender: ingress.sender, canister_id: ingress.canister_id };
+        let request = RequestInfo { status: status.clone(), sender: ingress.sender, canister_id: ingress.canister_id };
         self.requests.lock().unwrap().insert(ingress.request_id, request);
         self.certification.apply(&TreeChanges {
             time: now(),
@@ -119,7 +120,7 @@ impl Backend for Memory {
         })
     }
 
-    fn request(&self, id: &RequestId) -> Option<Request> {
+    fn request(&self, id: &RequestId) -> Option<RequestInfo> {
         self.requests.lock().unwrap().get(id).cloned()
     }
 
