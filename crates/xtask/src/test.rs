@@ -86,7 +86,7 @@ fn node(steps: &mut Steps, wasm: &Path) -> Result<()> {
     // The script starts the command itself.
     steps.program(
         "the command, for Node",
-        &mut cargo_with(wasm, &["build", "--package", "keepsake"])?,
+        &mut cargo_with(wasm, &["build", "--bin", "keepsake"])?,
     )?;
     let mut install = Command::new("npm");
     steps.program(

@@ -78,13 +78,14 @@ pub fn become_command(command: &mut Command) -> Result<()> {
 #[cfg(not(feature = "host"))]
 pub fn again_with_host() -> Result<()> {
     let mut command = cargo()?;
+    // By binary, not by package: cargo then takes the dependencies with the features that the tests use, and compiles them once.
     command.args([
         "run",
         "--quiet",
-        "--package",
+        "--bin",
         "xtask",
         "--features",
-        "host",
+        "xtask/host",
         "--",
     ]);
     command.args(std::env::args_os().skip(1));

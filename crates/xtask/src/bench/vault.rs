@@ -4,7 +4,7 @@ use anyhow::{Context, Result, anyhow};
 use candid::utils::ArgumentEncoder;
 use candid::{CandidType, Principal};
 use keepsake_api::{Error, InitArgs};
-use keepsake_host::{Config, Engine, Executed};
+use keepsake_host::engine::{Config, Engine, Executed};
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
@@ -43,7 +43,7 @@ impl Vault {
     {
         let executed = self
             .engine
-            .execute_update(self.caller, method, candid::encode_args(args)?)
+            .execute_update(self.caller, method, &candid::encode_args(args)?)
             .await;
         let (result, instructions) = decode::<std::result::Result<T, Error>>(method, executed)?;
         Ok((
@@ -78,7 +78,7 @@ impl Vault {
         decode(
             method,
             self.engine
-                .execute_query(self.caller, method, candid::encode_args(args)?)
+                .execute_query(self.caller, method, &candid::encode_args(args)?)
                 .await,
         )
     }
