@@ -1,1 +1,106 @@
-fn main() {}
+//! The `keepsake` command: serves a vault on this machine, puts files into a vault, and gets them back.
+//!
+//! What it promises: every file's fate is reported, for people or with `--json`; anything that went wrong makes the
+//! exit code non-zero; progress and errors go to standard error, results to standard output; a closed pipe ends it
+//! quietly.
+//!
+//! Exit codes: 0 all is well; 1 something failed; 2 wrong usage; 141 the reader of standard output went away.
+
+mod args;
+mod connect;
+mod gather;
+mod get;
+mod identity;
+mod list;
+mod output;
+mod paths;
+mod problem;
+mod serve;
+mod upload;
+mod verify;
+
+use std::{io, process::ExitCode};
+
+use clap::Parser;
+
+use crate::{
+    args::{Args, Command},
+    output::Output,
+};
+
+/// What a shell shows for a program ended by SIGPIPE.
+const CLOSED_PIPE: u8 = 141;
+
+/// Whether everything that a command was asked for is done and in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    AllWell,
+    /// The command has said what is not.
+    SomethingWrong,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    stay_silent_about_guarded_panics();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            eprintln!("keepsake: this machine does not start the threads needed: {e}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let json = args.common.json;
+    let result = runtime.block_on(run(args));
+    // Work of a cancelled run may still be on blocking threads; nothing of it is waited for.
+    runtime.shutdown_background();
+    match result {
+        Ok(Outcome::AllWell) => ExitCode::SUCCESS,
+        Ok(Outcome::SomethingWrong) => ExitCode::FAILURE,
+        Err(error) if is_closed_pipe(&error) => ExitCode::from(CLOSED_PIPE),
+        Err(error) => {
+            let text = problem::explain(&error);
+            eprintln!("keepsake: {text}");
+            if json {
+                let mut output = Output::new(true);
+                // Standard output may be what failed.
+                let _ = output.json(&serde_json::json!({ "error": text }));
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> anyhow::Result<Outcome> {
+    let common = args.common;
+    let mut output = Output::new(common.json);
+    match args.command {
+        Command::Serve(serve) => serve::run(serve, &common, &mut output).await,
+        Command::Upload(upload) => upload::run(upload, &common, &mut output).await,
+        Command::List(list) => list::run(list, &common, &mut output).await,
+        Command::Get(get) => get::run(get, &common, &mut output).await,
+        Command::Verify => verify::run(&common, &mut output).await,
+        Command::Identity => identity::run(&common, &mut output),
+    }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+/// A decoder's panic over a hostile photo is caught and reported as that photo's failure; the usual message about
+/// panics would only frighten.
+fn stay_silent_about_guarded_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !keepsake_client::derivatives::is_guarded() {
+            usual(info);
+        }
+    }));
+}

@@ -1,0 +1,128 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use candid::Principal;
+use clap::{Parser, Subcommand};
+
+/// Where a vault on this machine answers unless told otherwise.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:4943";
+
+/// A personal memory vault: photos, videos and documents, kept and given back byte for byte.
+#[derive(Debug, Parser)]
+#[command(name = "keepsake", version, about, max_term_width = 100)]
+pub struct Args {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command that talks to a vault.
+#[derive(Debug, clap::Args)]
+pub struct Common {
+    /// Print JSON instead of text: one document, or for `upload` one line for each file and a summary
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Where the vault answers
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "KEEPSAKE_URL",
+        default_value = "http://127.0.0.1:4943"
+    )]
+    pub url: String,
+    /// Canister id of the vault; needed on the Internet Computer, and where a local vault was started with another
+    /// than the usual one
+    #[arg(long, global = true, value_name = "ID", env = "KEEPSAKE_CANISTER_ID")]
+    pub canister_id: Option<Principal>,
+    /// Private key to act with: PEM, PKCS#8 (Ed25519, secp256k1, prime256v1) or "EC PRIVATE KEY". Without it your
+    /// own key is used, and made at first need
+    #[arg(long, global = true, value_name = "PEM", env = "KEEPSAKE_IDENTITY")]
+    pub identity: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a vault on this machine
+    Serve(Serve),
+    /// Keep files: originals untouched, photos with display, thumbnail and placeholder versions
+    Upload(Upload),
+    /// List the memories of a capsule, newest first
+    List(List),
+    /// Write one file of a memory, verified against its SHA-256
+    Get(Get),
+    /// Read every file of every memory back and compare its SHA-256
+    Verify,
+    /// Show who you are to a vault; makes your key if there is none
+    Identity,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Serve {
+    /// Address and port to listen on; only this machine can reach the default
+    #[arg(long, value_name = "ADDRESS", default_value = DEFAULT_LISTEN)]
+    pub listen: String,
+    /// Folder that holds the vault's state [default: this platform's folder for data]
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Vault canister to run instead of the one built in (.wasm or .wasm.gz)
+    #[arg(long, value_name = "FILE")]
+    pub wasm: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Upload {
+    /// Files, or folders with everything in them but hidden files
+    #[arg(required = true, value_name = "FILE OR FOLDER")]
+    pub paths: Vec<PathBuf>,
+    /// Capsule to put them into [default: your own, made at first need]
+    #[arg(long, value_name = "ID")]
+    pub capsule: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct List {
+    /// Capsule to list [default: your own]
+    #[arg(long, value_name = "ID")]
+    pub capsule: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Get {
+    /// Id of the memory, as `keepsake list` shows it
+    #[arg(value_name = "MEMORY")]
+    pub memory: String,
+    /// original, display, thumbnail, placeholder, or the id of an asset
+    #[arg(long, value_name = "ASSET", default_value = "original")]
+    pub asset: String,
+    /// File to write; `-` is standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn options_may_stand_after_the_command() {
+        let args = Args::try_parse_from([
+            "keepsake", "get", "m1", "-o", "-", "--json", "--url", "http://x",
+        ])
+        .unwrap();
+        assert!(args.common.json);
+        assert_eq!(args.common.url, "http://x");
+        assert!(Args::try_parse_from(["keepsake", "get", "m1"]).is_err());
+        assert!(Args::try_parse_from(["keepsake", "upload"]).is_err());
+        assert!(Args::try_parse_from(["keepsake", "list", "--canister-id", "not one"]).is_err());
+    }
+}

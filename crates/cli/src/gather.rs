@@ -1,0 +1,141 @@
+//! Which files the arguments of `upload` mean.
+//!
+//! A folder means every regular file in it, at any depth, in the order of their names; hidden files and folders are
+//! left out, links are followed, and a link that leads back into a folder above it is not entered again. What is named on the
+//! command line itself is always meant, hidden or not.
+
+use std::path::{Path, PathBuf};
+
+use walkdir::{DirEntry, WalkDir};
+
+/// A file to upload, or a place that could not be looked into.
+#[derive(Debug)]
+pub enum Found {
+    File { path: PathBuf, len: u64 },
+    Unreadable { path: PathBuf, reason: String },
+}
+
+/// Follows `arguments`, in their order. Blocking.
+pub fn gather(arguments: &[PathBuf]) -> Vec<Found> {
+    arguments.iter().flat_map(|path| walk(path)).collect()
+}
+
+fn walk(root: &Path) -> Vec<Found> {
+    WalkDir::new(root)
+        .follow_links(true)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry))
+        .filter_map(|entry| match entry {
+            Ok(entry) => file(entry),
+            // Its files are found where the link leads to.
+            Err(e) if e.loop_ancestor().is_some() => None,
+            Err(e) => Some(Found::Unreadable {
+                path: e.path().unwrap_or(root).to_owned(),
+                reason: e
+                    .io_error()
+                    .map_or_else(|| e.to_string(), |io| io.to_string()),
+            }),
+        })
+        .collect()
+}
+
+fn file(entry: DirEntry) -> Option<Found> {
+    let kind = entry.file_type();
+    if kind.is_dir() {
+        return None;
+    }
+    if kind.is_file() {
+        // The length serves the progress display only.
+        let len = entry.metadata().map_or(0, |metadata| metadata.len());
+        return Some(Found::File {
+            path: entry.into_path(),
+            len,
+        });
+    }
+    // Sockets, pipes and devices are nothing to keep; named outright, they are a mistake worth a word.
+    (entry.depth() == 0).then(|| Found::Unreadable {
+        path: entry.into_path(),
+        reason: "not a regular file".to_owned(),
+    })
+}
+
+fn is_hidden(entry: &DirEntry) -> bool {
+    entry.file_name().as_encoded_bytes().starts_with(b".")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn names(root: &Path, arguments: &[PathBuf]) -> Vec<String> {
+        gather(arguments)
+            .into_iter()
+            .map(|found| match found {
+                Found::File { path, .. } => path
+                    .strip_prefix(root)
+                    .unwrap()
+                    .to_string_lossy()
+                    .into_owned(),
+                Found::Unreadable { reason, .. } => format!("unreadable: {reason}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn folders_are_walked_in_order_without_what_is_hidden() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fs::create_dir_all(root.join("a/.git")).unwrap();
+        fs::create_dir_all(root.join("a/deep")).unwrap();
+        for file in [
+            "a/2.jpg",
+            "a/1.jpg",
+            "a/.DS_Store",
+            "a/.git/x",
+            "a/deep/3.jpg",
+            "b.txt",
+        ] {
+            fs::write(root.join(file), "x").unwrap();
+        }
+        assert_eq!(
+            names(root, &[root.join("b.txt"), root.join("a")]),
+            ["b.txt", "a/1.jpg", "a/2.jpg", "a/deep/3.jpg"]
+        );
+        assert_eq!(
+            names(root, &[root.join("a/.DS_Store"), root.join("a/.git")]),
+            ["a/.DS_Store", "a/.git/x"]
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn loops_end_and_what_is_missing_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fs::create_dir(root.join("a")).unwrap();
+        fs::write(root.join("a/1.jpg"), "x").unwrap();
+        std::os::unix::fs::symlink(root.join("a"), root.join("a/again")).unwrap();
+        std::os::unix::fs::symlink(root.join("a/1.jpg"), root.join("a/link.jpg")).unwrap();
+        std::os::unix::fs::symlink(root.join("nowhere"), root.join("a/broken.jpg")).unwrap();
+        let found = names(root, &[root.join("a")]);
+        assert_eq!(found[0], "a/1.jpg");
+        assert!(
+            found[1].starts_with("unreadable: No such file"),
+            "{found:?}"
+        );
+        assert_eq!(found[2..], ["a/link.jpg"]);
+        let missing = names(root, &[root.join("missing")]);
+        assert_eq!(missing.len(), 1);
+        assert!(missing[0].starts_with("unreadable: "), "{missing:?}");
+        // A socket: no regular file.
+        let _socket = std::os::unix::net::UnixListener::bind(root.join("a/socket")).unwrap();
+        assert_eq!(names(root, &[root.join("a")]).len(), 3);
+        assert_eq!(
+            names(root, &[root.join("a/socket")]),
+            ["unreadable: not a regular file"]
+        );
+    }
+}

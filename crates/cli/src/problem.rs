@@ -1,0 +1,58 @@
+//! Errors for people: one sentence that says what is wrong and what to do.
+
+use keepsake_client::{ClientError, DEFAULT_CANISTER_ID, api::Error as VaultError};
+
+/// An error of the client library, in the words of this command.
+pub fn explain_client(error: &ClientError) -> String {
+    match error {
+        ClientError::Unreachable { url, .. } => {
+            format!("no vault answers at {url}; start one with `keepsake serve`, or say where it is with --url")
+        }
+        ClientError::CanisterIdNeeded { url } => {
+            format!("{url} is the Internet Computer: say which canister is your vault with --canister-id")
+        }
+        ClientError::Refused { url, reason, .. } => {
+            format!("what answers at {url} is no vault, or refuses this client: {reason}")
+        }
+        ClientError::Rejected {
+            canister_id, code, ..
+        } if code.starts_with("DestinationInvalid") => {
+            format!(
+                "there is no vault {canister_id} here, or it is of another version: {error}; give its id with \
+                 --canister-id (`keepsake serve` prints it; the usual one is {DEFAULT_CANISTER_ID})"
+            )
+        }
+        ClientError::Vault {
+            error: VaultError::Unauthorized,
+            ..
+        } => "this key may not do that; `keepsake identity` shows whose it is, --identity takes another".to_owned(),
+        ClientError::Vault {
+            method: "memories_list" | "capsules_read_basic" | "uploads_begin",
+            error: VaultError::NotFound,
+        } => "there is no such capsule, or this key may not see it (`keepsake identity` shows whose it is)".to_owned(),
+        ClientError::Vault {
+            method: "memories_read",
+            error: VaultError::NotFound,
+        } => "there is no such memory, or this key may not see it (`keepsake list` shows those that are there)".to_owned(),
+        ClientError::Vault {
+            error: VaultError::ResourceExhausted,
+            ..
+        } => "the vault is full, or a limit of it is used up".to_owned(),
+        ClientError::Key { path, reason } => {
+            format!(
+                "{} holds no key that can be used: {reason}; give another with --identity",
+                path.display()
+            )
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Any error of a command.
+pub fn explain(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<ClientError>() {
+        Some(client) => explain_client(client),
+        // The causes, from the general to the particular.
+        None => format!("{error:#}"),
+    }
+}

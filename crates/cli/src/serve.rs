@@ -1,0 +1,329 @@
+//! `keepsake serve`: a vault on this machine, until it is told to stop.
+//!
+//! The port is taken before the state is touched, so that a second start leaves the first one's state alone and says
+//! what is wrong. A second start in the same folder finds the vault as it was.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use keepsake_client::{DEFAULT_CANISTER_ID, api::InitArgs};
+use keepsake_host::{
+    engine::{Config, Engine, Installed},
+    http,
+};
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    Outcome,
+    args::{Common, DEFAULT_LISTEN, Serve},
+    output::Output,
+    paths,
+};
+
+include!(concat!(env!("OUT_DIR"), "/vault_wasm.rs"));
+
+const NO_WASM: &str = "no vault canister is built into this keepsake; run `cargo xtask serve` in the source folder, or \
+                       give one with --wasm <vault.wasm>";
+
+pub async fn run(serve: Serve, common: &Common, output: &mut Output) -> Result<Outcome> {
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_env_filter(
+            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")),
+        )
+        .init();
+    let state = match serve.state {
+        Some(folder) => folder,
+        None => paths::state()?,
+    };
+    let wasm = wasm(serve.wasm.as_deref())?;
+    // A vault that is there already can be served as it is.
+    if wasm.is_none() && !state.exists() {
+        bail!(NO_WASM);
+    }
+    let listener = listen(&serve.listen).await?;
+    let address = listener
+        .local_addr()
+        .context("the listening socket has no address")?;
+    if !address.ip().is_loopback() {
+        eprintln!(
+            "keepsake: listening on {address}, which other machines can reach, without encryption; \
+             put a TLS proxy in front, or listen on {DEFAULT_LISTEN}"
+        );
+    }
+    let stop = Stop::listen()?;
+    let (engine, installed) = {
+        let (state, canister_id) = (state.clone(), common.canister_id);
+        tokio::task::spawn_blocking(move || start(state, canister_id, wasm))
+            .await
+            .context("the vault could not be started")??
+    };
+    announce(output, &engine, address, &state, installed)?;
+    http::serve(
+        engine.clone(),
+        listener,
+        http::Options::default(),
+        stop.wait(),
+    )
+    .await?;
+    // Whoever asks a second time does not want to wait.
+    tokio::task::spawn_blocking(move || engine.shutdown())
+        .await
+        .context("the vault could not be stopped in order")?;
+    if !output.is_json() {
+        output.line("Stopped.")?;
+    }
+    Ok(Outcome::AllWell)
+}
+
+/// The canister to run: the file named, or the one built in, if any.
+fn wasm(named: Option<&Path>) -> Result<Option<Vec<u8>>> {
+    match named {
+        Some(path) => std::fs::read(path)
+            .map(Some)
+            .with_context(|| format!("{} cannot be read", path.display())),
+        None => Ok(EMBEDDED.map(<[u8]>::to_vec)),
+    }
+}
+
+async fn listen(address: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|e| {
+        anyhow!(match e.kind() {
+            io::ErrorKind::AddrInUse => format!(
+                "{address} is in use, perhaps by another keepsake; choose another port with --listen 127.0.0.1:<port>"
+            ),
+            io::ErrorKind::PermissionDenied => format!(
+                "this account may not listen on {address}; choose a port of 1024 or above with --listen"
+            ),
+            io::ErrorKind::AddrNotAvailable => {
+                format!("{address} is no address of this machine; choose another with --listen")
+            }
+            _ => format!("cannot listen on {address:?} ({e}); --listen takes an address and a port, like {DEFAULT_LISTEN}"),
+        })
+    })
+}
+
+/// Opens the state folder and puts the canister in. Blocking.
+fn start(
+    state: PathBuf,
+    canister_id: Option<candid::Principal>,
+    wasm: Option<Vec<u8>>,
+) -> Result<(Engine, Installed)> {
+    let mut config = Config::new(state);
+    config.canister_id = canister_id;
+    let engine = Engine::open(config)?;
+    let installed = match wasm {
+        Some(wasm) => {
+            // Keep what is set: the vault takes no argument as no change.
+            let arg = candid::encode_one(None::<InitArgs>)
+                .context("the vault's argument cannot be encoded")?;
+            engine
+                .install(&wasm, &arg)
+                .context("the vault canister cannot be run")?
+        }
+        None if engine.state().module_hash.is_some() => Installed::Unchanged,
+        None => bail!(NO_WASM),
+    };
+    if let Some(fault) = engine.fault() {
+        bail!("the vault canister in the state folder does not start: {fault}");
+    }
+    Ok((engine, installed))
+}
+
+fn announce(
+    output: &mut Output,
+    engine: &Engine,
+    address: SocketAddr,
+    state: &Path,
+    installed: Installed,
+) -> io::Result<()> {
+    let url = reachable_url(address);
+    let canister_id = engine.canister_id().to_text();
+    let (code, words) = match installed {
+        Installed::Installed => ("installed", "installed: a new, empty vault"),
+        Installed::Upgraded => ("upgraded", "upgraded: everything in it is still there"),
+        Installed::Unchanged => ("unchanged", "unchanged: as it was"),
+    };
+    let state = std::path::absolute(state).unwrap_or_else(|_| state.to_owned());
+    if output.is_json() {
+        return output.json(&serde_json::json!({
+            "url": url,
+            "canister_id": canister_id,
+            "state": state.to_string_lossy(),
+            "vault": code,
+        }));
+    }
+    output.line("Keepsake is running.")?;
+    output.line(&format!("  URL          {url}"))?;
+    output.line(&format!("  canister id  {canister_id}"))?;
+    output.line(&format!("  state        {}", state.display()))?;
+    output.line(&format!("  vault        {words}"))?;
+    output.line("")?;
+    output.line("Try, in another terminal:")?;
+    for command in next_commands(&url, &canister_id) {
+        output.line(&format!("  {command}"))?;
+    }
+    output.line("")?;
+    output.line("Ctrl-C stops it; the next start finds everything as it was.")
+}
+
+/// Where a client on this machine reaches the address.
+fn reachable_url(address: SocketAddr) -> String {
+    let mut address = address;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    format!("http://{address}")
+}
+
+/// Commands that work as they stand, when pasted into a shell in this folder.
+fn next_commands(url: &str, canister_id: &str) -> Vec<String> {
+    let mut options = String::new();
+    if url != format!("http://{DEFAULT_LISTEN}") {
+        options.push_str(&format!(" --url {url}"));
+    }
+    if canister_id != DEFAULT_CANISTER_ID {
+        options.push_str(&format!(" --canister-id {canister_id}"));
+    }
+    let pictures = directories::UserDirs::new()
+        .and_then(|user| user.picture_dir().map(Path::to_owned))
+        .filter(|folder| folder.is_dir())
+        .map_or_else(|| "path/to/photos".to_owned(), |folder| quoted(&folder));
+    let keepsake = command_name();
+    vec![
+        format!("{keepsake} upload {pictures}{options}"),
+        format!("{keepsake} list{options}"),
+        format!("{keepsake} verify{options}"),
+        format!("{keepsake} identity{options}"),
+    ]
+}
+
+/// `keepsake` where the shell finds this program by that name, else its path.
+fn command_name() -> String {
+    let Ok(this) = std::env::current_exe() else {
+        return "keepsake".to_owned();
+    };
+    let found = std::env::var_os("PATH").and_then(|path| {
+        std::env::split_paths(&path)
+            .map(|folder| folder.join("keepsake"))
+            .find(|candidate| candidate.is_file())
+    });
+    let same = found
+        .and_then(|found| found.canonicalize().ok())
+        .is_some_and(|found| this.canonicalize().is_ok_and(|this| this == found));
+    if same {
+        return "keepsake".to_owned();
+    }
+    let short = std::env::current_dir()
+        .ok()
+        .and_then(|here| this.strip_prefix(here).ok().map(Path::to_owned));
+    quoted(&short.unwrap_or(this))
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+/// The signals that stop the vault: SIGINT (Ctrl-C) and SIGTERM.
+struct Stop {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    /// From now on the signals are ours.
+    fn listen() -> Result<Self> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            Ok(Stop {
+                interrupt: signal(SignalKind::interrupt())
+                    .context("Ctrl-C cannot be listened for")?,
+                terminate: signal(SignalKind::terminate())
+                    .context("SIGTERM cannot be listened for")?,
+            })
+        }
+        #[cfg(not(unix))]
+        Ok(Stop {})
+    }
+
+    #[cfg(unix)]
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        eprintln!("keepsake: stopping");
+        // Whoever asks again does not want to wait. What was acknowledged is on disk by then in any case.
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = self.interrupt.recv() => {}
+                _ = self.terminate.recv() => {}
+            }
+            std::process::exit(1);
+        });
+    }
+
+    #[cfg(not(unix))]
+    async fn wait(self) {
+        let _ = tokio::signal::ctrl_c().await;
+        eprintln!("keepsake: stopping");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_copyable() {
+        assert_eq!(quoted(Path::new("/home/a/Pictures")), "/home/a/Pictures");
+        assert_eq!(quoted(Path::new("/home/a b/it's")), "'/home/a b/it'\\''s'");
+        let plain = next_commands("http://127.0.0.1:4943", DEFAULT_CANISTER_ID);
+        assert!(plain.iter().all(|c| !c.contains("--")), "{plain:?}");
+        let other = next_commands("http://127.0.0.1:5000", "aaaaa-aa");
+        assert!(
+            other
+                .iter()
+                .all(|c| c.ends_with(" --url http://127.0.0.1:5000 --canister-id aaaaa-aa"))
+        );
+    }
+
+    #[test]
+    fn the_url_is_one_that_a_client_reaches() {
+        for (address, url) in [
+            ("127.0.0.1:4943", "http://127.0.0.1:4943"),
+            ("0.0.0.0:80", "http://127.0.0.1:80"),
+            ("[::]:4943", "http://[::1]:4943"),
+        ] {
+            assert_eq!(reachable_url(address.parse().unwrap()), url);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_said_to_be_in_use() {
+        let first = listen("127.0.0.1:0").await.unwrap();
+        let address = first.local_addr().unwrap().to_string();
+        let error = listen(&address).await.unwrap_err().to_string();
+        assert!(error.contains("in use"), "{error}");
+        let error = listen("nonsense").await.unwrap_err().to_string();
+        assert!(error.contains("--listen takes"), "{error}");
+    }
+}
