@@ -12,6 +12,10 @@ use std::io;
 use std::sync::Arc;
 use wasmtime::{Func, Global, Store, Val};
 
+/// What wasmtime may charge for putting data and table segments in place, which is no execution yet: more than
+/// the largest module has bytes.
+const INSTANTIATION_FUEL: u64 = 1_000_000_000;
+
 /// Where an execution begins.
 #[derive(Clone, Debug)]
 pub enum Entry {
@@ -45,6 +49,9 @@ impl Instance {
     /// Makes an instance whose data segments are in place and not kept yet. No code runs.
     pub fn new(runtime: &Arc<Runtime>, module: &Arc<CompiledModule>) -> Result<Instance, Trap> {
         let mut store = Store::new(&runtime.engine, runtime.host());
+        store
+            .set_fuel(INSTANTIATION_FUEL)
+            .map_err(|error| Trap::Host(format!("{error:#}")))?;
         let instance = module
             .pre
             .instantiate(&mut store)

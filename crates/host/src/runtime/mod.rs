@@ -74,6 +74,8 @@ impl Runtime {
             .with_host_memory(heaps.clone())
             .max_wasm_stack(WASM_STACK_BYTES)
             .async_stack_size(THREAD_STACK_BYTES)
+            // Copy-on-write images would bypass the heaps of our own.
+            .memory_init_cow(false)
             // Floats must give the same bits here and on every replica.
             .cranelift_nan_canonicalization(true)
             // What the Internet Computer does not take, or what the host could not restore.

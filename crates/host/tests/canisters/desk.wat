@@ -1,0 +1,61 @@
+;; A canister for whoever comes by HTTP: tells callers who they are, counts, certifies its count, refuses some
+;; before they cost anything, and has a page (PAGE stands for its Candid reply).
+(module
+  (import "ic0" "msg_reply" (func $msg_reply))
+  (import "ic0" "msg_reply_data_append" (func $append (param i32 i32)))
+  (import "ic0" "msg_arg_data_size" (func $arg_size (result i32)))
+  (import "ic0" "msg_arg_data_copy" (func $arg_copy (param i32 i32 i32)))
+  (import "ic0" "msg_caller_size" (func $caller_size (result i32)))
+  (import "ic0" "msg_caller_copy" (func $caller_copy (param i32 i32 i32)))
+  (import "ic0" "msg_method_name_size" (func $name_size (result i32)))
+  (import "ic0" "accept_message" (func $accept))
+  (import "ic0" "certified_data_set" (func $certify (param i32 i32)))
+  (import "ic0" "data_certificate_size" (func $certificate_size (result i32)))
+  (import "ic0" "data_certificate_copy" (func $certificate_copy (param i32 i32 i32)))
+  (import "ic0" "stable64_size" (func $stable_size (result i64)))
+  (import "ic0" "stable64_grow" (func $stable_grow (param i64) (result i64)))
+  (import "ic0" "stable64_read" (func $stable_read (param i64 i64 i64)))
+  (import "ic0" "stable64_write" (func $stable_write (param i64 i64 i64)))
+  (import "ic0" "trap" (func $trap (param i32 i32)))
+
+  (memory (export "memory") 64)
+  (data (i32.const 1024) "on purpose")
+  (data (i32.const 2048) "PAGE")
+
+  (func $load
+    (if (i64.eqz (call $stable_size))
+      (then (drop (call $stable_grow (i64.const 1)))))
+    (call $stable_read (i64.const 0) (i64.const 0) (i64.const 4)))
+  (func $reply (param $from i32) (param $size i32)
+    (call $append (local.get $from) (local.get $size))
+    (call $msg_reply))
+  (func $whoami
+    (call $caller_copy (i32.const 16) (i32.const 0) (call $caller_size))
+    (call $reply (i32.const 16) (call $caller_size)))
+
+  ;; Refuses the one method whose name has six letters.
+  (func (export "canister_inspect_message")
+    (if (i32.ne (call $name_size) (i32.const 6)) (then (call $accept))))
+
+  (func (export "canister_update whoami") (call $whoami))
+  (func (export "canister_query whoami_query") (call $whoami))
+  (func (export "canister_update refuse") (call $reply (i32.const 0) (i32.const 4)))
+  (func (export "canister_update fail") (call $trap (i32.const 1024) (i32.const 10)))
+  (func (export "canister_update add")
+    (call $load)
+    (i32.store (i32.const 0) (i32.add (i32.load (i32.const 0)) (i32.const 1)))
+    (call $stable_write (i64.const 0) (i64.const 0) (i64.const 4))
+    (call $certify (i32.const 0) (i32.const 4))
+    (call $reply (i32.const 0) (i32.const 4)))
+  (func (export "canister_query count") (call $load) (call $reply (i32.const 0) (i32.const 4)))
+  (func (export "canister_update echo")
+    (call $arg_copy (i32.const 65536) (i32.const 0) (call $arg_size))
+    (call $reply (i32.const 65536) (call $arg_size)))
+  (func (export "canister_query certificate")
+    (call $certificate_copy (i32.const 65536) (i32.const 0) (call $certificate_size))
+    (call $reply (i32.const 65536) (call $certificate_size)))
+  (func (export "canister_query http_request") (call $reply (i32.const 2048) (i32.const SIZE)))
+
+  (@custom "icp:public candid:service" "service : {}")
+  (@custom "icp:private secret" "for controllers")
+)
