@@ -1,1 +1,20 @@
+//! The vault as an Internet Computer canister. Endpoints read caller and time, call one operation of the vault and return
+//! its result; everything that matters is decided there. All state is in stable memory: there is no pre_upgrade, and
+//! post_upgrade opens what is there (I1).
 
+mod capsules;
+mod lifecycle;
+mod memories;
+mod state;
+mod uploads;
+
+use candid::Principal;
+use keepsake_api::*;
+
+/// The caller's principal, as the vault sees it.
+#[ic_cdk::query]
+fn whoami() -> Principal {
+    ic_cdk::api::msg_caller()
+}
+
+ic_cdk::export_candid!();

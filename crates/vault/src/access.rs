@@ -263,7 +263,14 @@ mod tests {
     }
 
     fn mask(entries: &[AccessEntry], now: u64) -> u32 {
-        permissions(Roles::default(), entries, PersonKey::of(&aunt()), now, &Facts).0
+        permissions(
+            Roles::default(),
+            entries,
+            PersonKey::of(&aunt()),
+            now,
+            &Facts,
+        )
+        .0
     }
 
     #[test]
@@ -271,12 +278,44 @@ mod tests {
         use AccessCondition::*;
         let at = |condition: AccessCondition, now| mask(&[entry(Some(aunt()), 3, condition)], now);
         assert_eq!(at(Immediate, 0), 3);
-        assert_eq!(at(Scheduled { accessible_after: 10 }, 9), 0);
-        assert_eq!(at(Scheduled { accessible_after: 10 }, 10), 3);
+        assert_eq!(
+            at(
+                Scheduled {
+                    accessible_after: 10
+                },
+                9
+            ),
+            0
+        );
+        assert_eq!(
+            at(
+                Scheduled {
+                    accessible_after: 10
+                },
+                10
+            ),
+            3
+        );
         assert_eq!(at(ExpiresAt { expires: 10 }, 9), 3);
         assert_eq!(at(ExpiresAt { expires: 10 }, 10), 0);
-        assert_eq!(at(EventTriggered { event: AccessEvent::Graduation }, 0), 3);
-        assert_eq!(at(EventTriggered { event: AccessEvent::Wedding }, 0), 0);
+        assert_eq!(
+            at(
+                EventTriggered {
+                    event: AccessEvent::Graduation
+                },
+                0
+            ),
+            3
+        );
+        assert_eq!(
+            at(
+                EventTriggered {
+                    event: AccessEvent::Wedding
+                },
+                0
+            ),
+            0
+        );
     }
 
     #[test]
@@ -285,7 +324,13 @@ mod tests {
         let stranger = PersonRef::Opaque("stranger".into());
         assert_eq!(mask(&[entry(Some(stranger), 31, immediate())], 0), 0);
         assert_eq!(
-            mask(&[entry(Some(aunt()), 2, immediate()), entry(None, 1, immediate())], 0),
+            mask(
+                &[
+                    entry(Some(aunt()), 2, immediate()),
+                    entry(None, 1, immediate())
+                ],
+                0
+            ),
             3
         );
         assert_eq!(mask(&[entry(Some(aunt()), 0, immediate())], 0), 1);
@@ -304,6 +349,9 @@ mod tests {
         assert_eq!(Permissions::of_roles(Roles::CONTROLLER), Permissions::ALL);
         assert_eq!(Permissions::of_roles(Roles::SUBJECT), Permissions(11));
         assert_eq!(Permissions::of_roles(Roles::default()), Permissions(0));
-        assert_eq!(Permissions::of_roles(Roles::SUBJECT.with(Roles::OWNER)), Permissions::ALL);
+        assert_eq!(
+            Permissions::of_roles(Roles::SUBJECT.with(Roles::OWNER)),
+            Permissions::ALL
+        );
     }
 }

@@ -20,11 +20,15 @@ pub enum Error {
     InlineTooLarge { len: usize },
     #[error("blob_mismatch: {0}")]
     BlobMismatch(String),
-    #[error("blob_id_malformed: a blob id is blob_<n> with n in decimal, without sign or leading zeros")]
+    #[error(
+        "blob_id_malformed: a blob id is blob_<n> with n in decimal, without sign or leading zeros"
+    )]
     BlobIdMalformed,
     #[error("chunk_missing: {0}")]
     ChunkMissing(String),
-    #[error("chunk_out_of_range: index {index}; the session expects {expected} chunks, counted from 0")]
+    #[error(
+        "chunk_out_of_range: index {index}; the session expects {expected} chunks, counted from 0"
+    )]
     ChunkOutOfRange { index: u32, expected: u32 },
     #[error("chunk_too_large: {len} bytes; a chunk has at most {max}", max = limits::CHUNK_MAX)]
     ChunkTooLarge { len: usize },

@@ -44,11 +44,6 @@ macro_rules! derived_id {
                 id.copy_from_slice(&digest[..16]);
                 $name(id)
             }
-
-            /// `None` where the text is not such an id in its one spelling.
-            pub fn parse(text: &str) -> Option<Self> {
-                parse_hex(text.strip_prefix($prefix)?).map($name)
-            }
         }
 
         impl std::fmt::Display for $name {
@@ -200,6 +195,11 @@ pub(crate) fn asset_type_code(asset_type: AssetType) -> u8 {
 }
 
 impl MemoryId {
+    /// `None` where the text is not a memory id in its one spelling.
+    pub fn parse(text: &str) -> Option<Self> {
+        parse_hex(text.strip_prefix("mem_")?).map(MemoryId)
+    }
+
     /// The memory that `idem` names in the capsule, made of this content in this order.
     pub fn derive(capsule: CapsuleId, contents: &[&ContentIdentity], idem: Idem) -> Self {
         let mut list = Vec::with_capacity(contents.len() * 32);
@@ -264,25 +264,41 @@ mod tests {
     #[test]
     fn every_id_has_one_spelling() {
         for bad in [
-            "", "7", "blob_", "blob_007", "blob_+7", "blob_-7", "blob_ 7", "blob_7 ", "Blob_7", "blob_0x7",
-            "blob_18446744073709551616", "blob_٧",
+            "",
+            "7",
+            "blob_",
+            "blob_007",
+            "blob_+7",
+            "blob_-7",
+            "blob_ 7",
+            "blob_7 ",
+            "Blob_7",
+            "blob_0x7",
+            "blob_18446744073709551616",
+            "blob_٧",
         ] {
             assert_eq!(BlobId::parse(bad), Err(Error::BlobIdMalformed), "{bad:?}");
         }
         for n in [0, 7, u64::MAX] {
             assert_eq!(BlobId::parse(&BlobId(n).to_string()), Ok(BlobId(n)));
-            assert_eq!(CapsuleId::parse(&CapsuleId(n).to_string()), Some(CapsuleId(n)));
+            assert_eq!(
+                CapsuleId::parse(&CapsuleId(n).to_string()),
+                Some(CapsuleId(n))
+            );
         }
         let memory = MemoryId([0xa7; 16]);
         assert_eq!(MemoryId::parse(&memory.to_string()), Some(memory));
         assert_eq!(MemoryId::parse(&memory.to_string().to_uppercase()), None);
-        assert_eq!(AssetId::parse(&memory.to_string()), None);
+        assert_eq!(MemoryId::parse(&AssetId([0xa7; 16]).to_string()), None);
         assert_eq!(CapsuleId::parse("capsule_123"), None);
     }
 
     #[test]
     fn ids_differ_wherever_what_they_identify_differs() {
-        let content = |byte, len| ContentIdentity::Hashed { sha256: [byte; 32], len };
+        let content = |byte, len| ContentIdentity::Hashed {
+            sha256: [byte; 32],
+            len,
+        };
         let located = |key: &str, len| ContentIdentity::Located {
             location: BlobHosting::S3,
             storage_key: key.into(),

@@ -1,1 +1,247 @@
-//! Recomputes every counter from scratch and compares it with what is kept (I7). For tests.
+//! Recomputes every counter and index from scratch and compares it with what is kept (I7). For tests: it reads everything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ic_stable_structures::Memory as StableMemory;
+
+use crate::Vault;
+use crate::arena::{Arena, Extent};
+use crate::blob::{BlobRecord, ChunkEntry, Content};
+use crate::capsule::CapsuleUsage;
+use crate::ids::{BlobId, CapsuleId, MemoryId};
+use crate::memory::StoredAsset;
+use crate::upload::SessionState;
+
+/// What the memories say of everything else.
+#[derive(Default)]
+struct Recount {
+    usage: BTreeMap<CapsuleId, CapsuleUsage>,
+    users: BTreeMap<(BlobId, MemoryId), u32>,
+    extents: Vec<(Extent, String)>,
+}
+
+impl<M: StableMemory> Vault<M> {
+    /// # Errors
+    /// What differs from what is kept, in words.
+    pub fn recount(&self) -> Result<(), String> {
+        let mut count = Recount::default();
+        self.recount_memories(&mut count)?;
+        self.recount_blobs(&mut count)?;
+        self.recount_sessions(&mut count)?;
+        self.recount_arena(count.extents)?;
+        for (capsule, kept) in self.capsules.all() {
+            let counted = CapsuleUsage {
+                updated_at: kept.updated_at,
+                ..count.usage.remove(&capsule).unwrap_or_default()
+            };
+            same(&format!("usage of {capsule}"), &kept, &counted)?;
+        }
+        same("usage outside capsules", &count.usage, &BTreeMap::new())
+    }
+
+    /// Bytes of the memory below that are in use.
+    pub fn stable_bytes_used(&self) -> u64 {
+        self.regions.used()
+    }
+
+    /// (location, storage key) of every external deletion that the capsule's clients have yet to carry out.
+    pub fn external_deletions(&self, capsule: &str) -> Vec<(keepsake_api::BlobHosting, String)> {
+        CapsuleId::parse(capsule)
+            .map(|capsule| self.external_deletions.of_capsule(capsule))
+            .unwrap_or_default()
+            .into_iter()
+            .map(|deletion| (deletion.location.0, deletion.storage_key))
+            .collect()
+    }
+
+    fn recount_memories(&self, count: &mut Recount) -> Result<(), String> {
+        let indexed = self.memories.all_indexed();
+        same(
+            "records in the timeline",
+            &self.memories.timeline_len(),
+            &(indexed.len() as u64),
+        )?;
+        for (id, capsule, time) in indexed {
+            let memory = self
+                .memories
+                .get(id)
+                .ok_or(format!("{id} is indexed but has no record"))?;
+            same(&format!("time of {id}"), &time, &memory.record.time())?;
+            let usage = count.usage.entry(capsule).or_default();
+            usage.memories += 1;
+            for asset in &memory.record.assets {
+                match &asset.content {
+                    StoredAsset::Inline { place, .. } => {
+                        usage.inline_bytes += place.len;
+                        count
+                            .extents
+                            .push((*place, format!("inline asset of {id}")));
+                    }
+                    StoredAsset::Blob { blob, len, sha256 } => {
+                        let blob = BlobId(*blob);
+                        let found = self
+                            .blobs
+                            .get(blob)
+                            .ok_or(format!("{id} references {blob}, which is gone"))?;
+                        same(&format!("length of {blob}"), len, &found.content.len)?;
+                        same(&format!("hash of {blob}"), sha256, &found.content.sha256)?;
+                        same(
+                            &format!("capsule of {blob}"),
+                            &capsule,
+                            &found.record.capsule(),
+                        )?;
+                        *count.users.entry((blob, id)).or_default() += 1;
+                    }
+                    StoredAsset::External { .. } => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn recount_blobs(&self, count: &mut Recount) -> Result<(), String> {
+        let kept_users: BTreeMap<_, _> = self
+            .blobs
+            .all_users()
+            .into_iter()
+            .map(|(blob, memory, n)| ((blob, memory), n))
+            .collect();
+        same("references", &kept_users, &count.users)?;
+        let records = self.blobs.all();
+        let mut ids: BTreeMap<BlobId, u32> = BTreeMap::new();
+        for (id, record) in &records {
+            let references: u32 = count
+                .users
+                .range((*id, MemoryId([0; 16]))..=(*id, MemoryId([255; 16])))
+                .map(|(_, n)| n)
+                .sum();
+            same(
+                &format!("references of {id}"),
+                &record.references,
+                &references,
+            )?;
+            if record.is_deleted {
+                continue;
+            }
+            let holder = match record.content {
+                Content::Held(_) => *id,
+                Content::SharedWith(holder) => BlobId(holder),
+            };
+            *ids.entry(holder).or_default() += 1;
+            if let Some(table) = record.chunking.table() {
+                count.extents.push((table, format!("chunk table of {id}")));
+            }
+        }
+        let mut hashes = BTreeSet::new();
+        for (id, record) in &records {
+            self.recount_content(*id, record, &ids, count, &mut hashes)?;
+        }
+        let kept: BTreeSet<_> = self.blobs.all_hashes().into_iter().collect();
+        same("contents by hash", &kept, &hashes)
+    }
+
+    fn recount_content(
+        &self,
+        id: BlobId,
+        record: &BlobRecord,
+        ids: &BTreeMap<BlobId, u32>,
+        count: &mut Recount,
+        hashes: &mut BTreeSet<(CapsuleId, [u8; 32], BlobId)>,
+    ) -> Result<(), String> {
+        let Content::Held(content) = &record.content else {
+            return Ok(());
+        };
+        let counted = ids.get(&id).copied().unwrap_or(0);
+        same(
+            &format!("ids of the content of {id}"),
+            &content.ids,
+            &counted,
+        )?;
+        if counted == 0 {
+            return Err(format!("the content of {id} has no id any more"));
+        }
+        hashes.insert((record.capsule(), content.sha256, id));
+        count.usage.entry(record.capsule()).or_default().blob_bytes += content.len;
+        let bytes = crate::blob::read_range(&self.arena, content, 0, content.len);
+        same(
+            &format!("hash of {id}"),
+            &content.sha256,
+            &crate::hash::sha256(&[&bytes]),
+        )?;
+        for extent in content.all_extents(&self.arena) {
+            count.extents.push((extent, format!("content of {id}")));
+        }
+        Ok(())
+    }
+
+    fn recount_sessions(&self, count: &mut Recount) -> Result<(), String> {
+        let mut open = 0u64;
+        for (id, session) in self.sessions.all() {
+            let SessionState::Open(progress) = &session.state else {
+                continue;
+            };
+            open += 1;
+            count
+                .extents
+                .push((progress.table, format!("chunk table of session {}", id.0)));
+            let entries = ChunkEntry::read_all(&self.arena, progress.table);
+            let received: Vec<_> = entries.into_iter().filter(|e| e.is_received()).collect();
+            let bytes: u64 = received.iter().map(|entry| u64::from(entry.len())).sum();
+            same(
+                "chunks received",
+                &progress.received,
+                &(received.len() as u32),
+            )?;
+            same("bytes received", &progress.bytes, &bytes)?;
+            for entry in received {
+                for extent in entry.extents(&self.arena) {
+                    count
+                        .extents
+                        .push((extent, format!("chunk of session {}", id.0)));
+                }
+            }
+        }
+        same("open sessions", &self.sessions.open_totals(), &(open, open))
+    }
+
+    /// Everything in the arena belongs to exactly one thing, or is free.
+    fn recount_arena(&self, extents: Vec<(Extent, String)>) -> Result<(), String> {
+        let (mut at, end) = self.arena.bounds();
+        let used: u64 = extents
+            .iter()
+            .map(|(extent, _)| Arena::<M>::span(*extent))
+            .sum();
+        same("bytes used in the arena", &self.arena.used_bytes(), &used)?;
+        let free = self.arena.free_extents();
+        let free_bytes: u64 = free.iter().map(|extent| extent.len).sum();
+        same(
+            "bytes free in the arena",
+            &self.arena.free_bytes(),
+            &free_bytes,
+        )?;
+        let mut all: Vec<(Extent, String)> = extents
+            .into_iter()
+            .filter(|(extent, _)| extent.len > 0)
+            .chain(
+                free.into_iter()
+                    .map(|extent| (extent, "free space".to_owned())),
+            )
+            .collect();
+        all.sort_by_key(|(extent, _)| extent.offset);
+        for (extent, what) in all {
+            if extent.offset != at {
+                return Err(format!("{what} begins at {}, expected {at}", extent.offset));
+            }
+            at += Arena::<M>::span(extent);
+        }
+        same("end of the arena", &at, &end)
+    }
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, kept: &T, counted: &T) -> Result<(), String> {
+    if kept == counted {
+        Ok(())
+    } else {
+        Err(format!("{what}: kept {kept:?}, counted {counted:?}"))
+    }
+}

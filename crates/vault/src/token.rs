@@ -31,17 +31,6 @@ pub struct TokenScope {
     pub caller: Principal,
 }
 
-/// Why a token opens nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TokenError {
-    #[error("the token is malformed")]
-    Malformed,
-    #[error("the token was not made by this vault")]
-    Forged,
-    #[error("the token has expired")]
-    Expired,
-}
-
 #[derive(Encode, Decode)]
 struct Payload {
     #[cbor(n(0), with = "minicbor::bytes")]
@@ -84,50 +73,63 @@ impl TokenKey {
         bytes.extend_from_slice(&mac.finalize().into_bytes()[..TAG_LEN]);
         URL_SAFE_NO_PAD.encode(bytes)
     }
-
-    /// What the token opens at this time.
-    ///
-    /// # Errors
-    /// [`TokenError`].
-    pub fn open(&self, token: &str, now: u64) -> Result<TokenScope, TokenError> {
-        let bytes = URL_SAFE_NO_PAD
-            .decode(token)
-            .map_err(|_| TokenError::Malformed)?;
-        let (payload, tag) = bytes
-            .len()
-            .checked_sub(TAG_LEN)
-            .map(|at| bytes.split_at(at))
-            .ok_or(TokenError::Malformed)?;
-        let mut mac = self.mac.clone();
-        mac.update(payload);
-        mac.verify_truncated_left(tag)
-            .map_err(|_| TokenError::Forged)?;
-        let payload: Payload = minicbor::decode(payload).map_err(|_| TokenError::Malformed)?;
-        if now >= payload.expires {
-            return Err(TokenError::Expired);
-        }
-        Ok(TokenScope {
-            memory: MemoryId(payload.memory),
-            variants: payload.variants.into_iter().map(|v| v.0).collect(),
-            assets: payload
-                .assets
-                .chunks_exact(16)
-                .map(|id| {
-                    let mut asset = [0; 16];
-                    asset.copy_from_slice(id);
-                    AssetId(asset)
-                })
-                .collect(),
-            expires: payload.expires,
-            caller: Principal::try_from_slice(&payload.caller)
-                .map_err(|_| TokenError::Malformed)?,
-        })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Why a token opens nothing.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+    pub enum TokenError {
+        #[error("the token is malformed")]
+        Malformed,
+        #[error("the token was not made by this vault")]
+        Forged,
+        #[error("the token has expired")]
+        Expired,
+    }
+
+    impl TokenKey {
+        /// What the token opens at this time.
+        ///
+        /// # Errors
+        /// [`TokenError`].
+        pub fn open(&self, token: &str, now: u64) -> Result<TokenScope, TokenError> {
+            let bytes = URL_SAFE_NO_PAD
+                .decode(token)
+                .map_err(|_| TokenError::Malformed)?;
+            let (payload, tag) = bytes
+                .len()
+                .checked_sub(TAG_LEN)
+                .map(|at| bytes.split_at(at))
+                .ok_or(TokenError::Malformed)?;
+            let mut mac = self.mac.clone();
+            mac.update(payload);
+            mac.verify_truncated_left(tag)
+                .map_err(|_| TokenError::Forged)?;
+            let payload: Payload = minicbor::decode(payload).map_err(|_| TokenError::Malformed)?;
+            if now >= payload.expires {
+                return Err(TokenError::Expired);
+            }
+            Ok(TokenScope {
+                memory: MemoryId(payload.memory),
+                variants: payload.variants.into_iter().map(|v| v.0).collect(),
+                assets: payload
+                    .assets
+                    .chunks_exact(16)
+                    .map(|id| {
+                        let mut asset = [0; 16];
+                        asset.copy_from_slice(id);
+                        AssetId(asset)
+                    })
+                    .collect(),
+                expires: payload.expires,
+                caller: Principal::try_from_slice(&payload.caller)
+                    .map_err(|_| TokenError::Malformed)?,
+            })
+        }
+    }
 
     #[test]
     fn a_token_opens_what_it_was_minted_for_and_no_other_key_or_time_does() {
@@ -142,7 +144,10 @@ mod tests {
         let token = key.mint(&scope);
         assert_eq!(key.open(&token, 99), Ok(scope));
         assert_eq!(key.open(&token, 100), Err(TokenError::Expired));
-        assert_eq!(TokenKey::new([8; 32]).open(&token, 0), Err(TokenError::Forged));
+        assert_eq!(
+            TokenKey::new([8; 32]).open(&token, 0),
+            Err(TokenError::Forged)
+        );
         for at in 0..token.len() {
             let mut forged = token.clone().into_bytes();
             forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };

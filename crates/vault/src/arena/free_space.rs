@@ -63,7 +63,11 @@ impl<M: Memory> FreeSpace<M> {
     }
 
     pub fn ending_at(&self, end: u64) -> Option<Extent> {
-        let (key, len) = self.by_offset.range(..offset_key(end)).next_back()?.into_pair();
+        let (key, len) = self
+            .by_offset
+            .range(..offset_key(end))
+            .next_back()?
+            .into_pair();
         let extent = Extent {
             offset: key.number(0),
             len: len.number(0),
@@ -74,10 +78,7 @@ impl<M: Memory> FreeSpace<M> {
     /// The shortest free extent that is at least this long; of equals the first.
     pub fn best_fit(&self, len: u64) -> Option<Extent> {
         let from = length_key(Extent { offset: 0, len });
-        self.by_length
-            .keys_range(from..)
-            .next()
-            .map(extent_of)
+        self.by_length.keys_range(from..).next().map(extent_of)
     }
 
     pub fn largest_first(&self) -> impl Iterator<Item = Extent> + '_ {
@@ -96,7 +97,10 @@ impl<M: Memory> FreeSpace<M> {
             .collect();
         let mut by_length: Vec<Extent> = self.by_length.keys().map(extent_of).collect();
         by_length.sort_by_key(|extent| extent.offset);
-        assert_eq!(by_offset, by_length, "the two indexes of free space disagree");
+        assert_eq!(
+            by_offset, by_length,
+            "the two indexes of free space disagree"
+        );
         by_offset
     }
 }

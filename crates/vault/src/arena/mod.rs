@@ -98,12 +98,14 @@ impl<M: Memory> Arena<M> {
         }
     }
 
-    /// Bytes taken up by content.
+    /// Bytes taken up by content, for recounting in tests.
+    #[cfg(any(test, feature = "recount"))]
     pub fn used_bytes(&self) -> u64 {
         self.end - HEADER - self.free_bytes
     }
 
-    /// Bytes in free extents.
+    /// Bytes in free extents, for recounting in tests.
+    #[cfg(any(test, feature = "recount"))]
     pub fn free_bytes(&self) -> u64 {
         self.free_bytes
     }

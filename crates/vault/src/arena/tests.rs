@@ -2,7 +2,11 @@ use super::*;
 use ic_stable_structures::VectorMemory;
 use proptest::prelude::*;
 
-fn take(arena: &mut Arena<VectorMemory>, manager: &RegionManager<VectorMemory>, len: u64) -> Vec<Extent> {
+fn take(
+    arena: &mut Arena<VectorMemory>,
+    manager: &RegionManager<VectorMemory>,
+    len: u64,
+) -> Vec<Extent> {
     let placement = arena.place(len, true);
     manager
         .reserve(&Arena::<VectorMemory>::needs(&[&placement], 0))
@@ -61,10 +65,17 @@ proptest! {
 fn what_is_freed_serves_larger_and_smaller_content_at_once() {
     let manager = RegionManager::open(VectorMemory::default()).unwrap();
     let mut arena = Arena::open(&manager);
-    let small: Vec<Extent> = (0..400).map(|_| take(&mut arena, &manager, 10_000)[0]).collect();
+    let small: Vec<Extent> = (0..400)
+        .map(|_| take(&mut arena, &manager, 10_000)[0])
+        .collect();
     let (_, end) = arena.bounds();
-    manager.reserve(&Arena::<VectorMemory>::needs(&[], 200)).unwrap();
-    small.iter().step_by(2).for_each(|extent| arena.free(*extent));
+    manager
+        .reserve(&Arena::<VectorMemory>::needs(&[], 200))
+        .unwrap();
+    small
+        .iter()
+        .step_by(2)
+        .for_each(|extent| arena.free(*extent));
     take(&mut arena, &manager, 1_800_000);
     assert_eq!(arena.bounds().1, end, "1.8 MB fit into 200 holes of 10 KB");
     for _ in 0..20 {

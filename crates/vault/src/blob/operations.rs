@@ -55,12 +55,7 @@ impl<M: Memory> Vault<M> {
     /// As [`Self::blob_get_meta`].
     pub fn blob_read_chunk(&self, call: Call, locator: &str, index: u32) -> Result<Vec<u8>> {
         let blob = self.readable_blob(call, locator)?;
-        let range = chunk_range(
-            &self.arena,
-            &blob.record.chunking,
-            blob.content.len,
-            index,
-        );
+        let range = chunk_range(&self.arena, &blob.record.chunking, blob.content.len, index);
         Ok(range.map_or_else(Vec::new, |(start, len)| {
             read_range(&self.arena, &blob.content, start, len)
         }))
@@ -72,10 +67,7 @@ impl<M: Memory> Vault<M> {
             .blobs
             .get(BlobId::parse(locator)?)
             .ok_or(Error::NotFound)?;
-        let may_use = self
-            .capsules
-            .roles(person, blob.record.capsule())
-            .may_use();
+        let may_use = self.capsules.roles(person, blob.record.capsule()).may_use();
         if may_use || self.may_read_through_a_memory(person, call.now, &blob) {
             Ok(blob)
         } else {

@@ -6,5 +6,5 @@ mod record;
 mod store;
 
 pub use facts::NothingRecorded;
-pub use record::{CapsuleRecord, CapsuleUsage};
+pub use record::CapsuleUsage;
 pub use store::CapsuleStore;

@@ -88,18 +88,10 @@ impl<M: Memory> CapsuleStore<M> {
     }
 
     /// The capsules in which the person is anything, by id.
-    pub fn of_person(
-        &self,
-        person: PersonKey,
-    ) -> impl Iterator<Item = (CapsuleId, Roles)> + '_ {
+    pub fn of_person(&self, person: PersonKey) -> impl Iterator<Item = (CapsuleId, Roles)> + '_ {
         self.roles
             .range(role_key(person, CapsuleId(0))..=role_key(person, CapsuleId(u64::MAX)))
-            .map(|entry| {
-                (
-                    CapsuleId(entry.key().number(16)),
-                    Roles(entry.value().0[0]),
-                )
-            })
+            .map(|entry| (CapsuleId(entry.key().number(16)), Roles(entry.value().0[0])))
     }
 
     pub fn own(&self, person: PersonKey) -> Option<CapsuleId> {

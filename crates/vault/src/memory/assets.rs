@@ -147,7 +147,10 @@ impl<M: StableMemory> Vault<M> {
         }
         let base = metadata.base();
         let given = parse_hash("sha256", input.sha256.as_deref())?;
-        let in_metadata = parse_hash("metadata.sha256", base.sha256.as_ref().map(|h| h.as_slice()))?;
+        let in_metadata = parse_hash(
+            "metadata.sha256",
+            base.sha256.as_ref().map(|h| h.as_slice()),
+        )?;
         if let (Some(a), Some(b)) = (given, in_metadata)
             && a != b
         {

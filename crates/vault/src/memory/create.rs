@@ -46,7 +46,7 @@ impl<M: StableMemory> Vault<M> {
         let memory_metadata = metadata_of_asset(call, &new.metadata);
         let asset = match (new.inline, new.blob, new.location) {
             (Some(bytes), None, None) => self.check_inline(bytes.into_vec(), new.metadata)?, // 3, 6
-            (None, Some(blob), None) => self.check_blob(capsule, &blob, new.metadata)?, // 4, 6
+            (None, Some(blob), None) => self.check_blob(capsule, &blob, new.metadata)?,      // 4, 6
             (None, None, Some(location)) => {
                 let input = ExternalInput {
                     location,
@@ -59,7 +59,8 @@ impl<M: StableMemory> Vault<M> {
             }
             (None, None, None) => {
                 return Err(Error::ExactlyOneAsset(
-                    "none given; inline bytes, a blob reference or an external location is needed".into(),
+                    "none given; inline bytes, a blob reference or an external location is needed"
+                        .into(),
                 ));
             }
             _ => {
@@ -91,7 +92,10 @@ impl<M: StableMemory> Vault<M> {
         for (name, count) in [("blobs", blobs.len()), ("inline_assets", inline.len())] {
             if count > limits::ASSETS_PER_CALL_MAX {
                 let most = limits::ASSETS_PER_CALL_MAX;
-                return Err(Error::invalid(name, format!("{count}; at most {most} are allowed")));
+                return Err(Error::invalid(
+                    name,
+                    format!("{count}; at most {most} are allowed"),
+                ));
             }
         }
         if blobs.is_empty() && inline.is_empty() {
@@ -141,7 +145,11 @@ impl<M: StableMemory> Vault<M> {
         let preview = MemoryRecord {
             metadata: metadata.clone(),
             access: Vec::new(),
-            assets: assets.iter().zip(&ids).map(|(asset, id)| asset.preview(*id)).collect(),
+            assets: assets
+                .iter()
+                .zip(&ids)
+                .map(|(asset, id)| asset.preview(*id))
+                .collect(),
         };
         let record_len = check_record(&preview)?;
         let mut needs = self.needs_for_assets(&assets);

@@ -28,7 +28,11 @@ impl<M: StableMemory> Vault<M> {
         let memory_id = MemoryId::parse(id).ok_or(Error::NotFound)?;
         if let Some(capsule) = self.memories.deleted_from(memory_id) {
             let may_govern = self.capsules.roles(person, capsule).may_govern();
-            return if may_govern { Ok(()) } else { Err(Error::NotFound) };
+            return if may_govern {
+                Ok(())
+            } else {
+                Err(Error::NotFound)
+            };
         }
         let (memory, may) = self.visible_memory(call, id)?;
         if !may.has(Permissions::OWN) {
@@ -59,7 +63,10 @@ impl<M: StableMemory> Vault<M> {
             let mut blobs = references.clone();
             blobs.sort();
             blobs.dedup();
-            let blobs: Vec<Blob> = blobs.iter().filter_map(|blob| self.blobs.get(*blob)).collect();
+            let blobs: Vec<Blob> = blobs
+                .iter()
+                .filter_map(|blob| self.blobs.get(*blob))
+                .collect();
             freed += self.extents_freed_with(&blobs);
         }
         needs.extend(Arena::<M>::needs(&[], freed));

@@ -54,7 +54,8 @@ impl<M: Memory> ExternalDeletions<M> {
         }
     }
 
-    /// The capsule's list, in no particular order.
+    /// The capsule's list, in no particular order, for tests.
+    #[cfg(any(test, feature = "recount"))]
     pub fn of_capsule(&self, capsule: CapsuleId) -> Vec<ExternalDeletion> {
         let key = |end: [u8; 16]| Key::of(&[&capsule.0.to_be_bytes(), &end]);
         self.map

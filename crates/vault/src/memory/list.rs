@@ -35,7 +35,10 @@ impl<M: StableMemory> Vault<M> {
         let limit = match limit {
             Some(0) => {
                 let most = limits::PAGE_MAX;
-                return Err(Error::invalid("limit", format!("0; 1 to {most} are allowed")));
+                return Err(Error::invalid(
+                    "limit",
+                    format!("0; 1 to {most} are allowed"),
+                ));
             }
             Some(limit) => limit.min(limits::PAGE_MAX) as usize,
             None => limits::PAGE_DEFAULT as usize,
@@ -104,18 +107,25 @@ impl<M: StableMemory> Vault<M> {
             link.token.clone_from(&token);
         }
         let [original, display, thumbnail] = links;
-        let placeholder_data = first(AssetType::Placeholder).and_then(|asset| match &asset.content {
-            StoredAsset::Inline { place, .. } if place.len < limits::PLACEHOLDER_IN_LISTING => {
-                Some(STANDARD.encode(self.arena.read(*place)))
-            }
-            _ => None,
-        });
+        let placeholder_data =
+            first(AssetType::Placeholder).and_then(|asset| match &asset.content {
+                StoredAsset::Inline { place, .. } if place.len < limits::PLACEHOLDER_IN_LISTING => {
+                    Some(STANDARD.encode(self.arena.read(*place)))
+                }
+                _ => None,
+            });
         let name = memory
             .record
             .metadata
             .title
             .clone()
-            .or_else(|| memory.record.assets.first().map(|asset| asset.metadata.base.name.clone()))
+            .or_else(|| {
+                memory
+                    .record
+                    .assets
+                    .first()
+                    .map(|asset| asset.metadata.base.name.clone())
+            })
             .unwrap_or_default();
         let metadata = memory.record.metadata.on_the_wire(derived);
         MemoryHeader {
@@ -213,7 +223,9 @@ fn parse_cursor(text: &str) -> Result<Position> {
         .ok_or_else(malformed)?;
     let (time, memory) = bytes.split_at(8);
     Ok(Position {
-        time: time.iter().fold(0, |time, byte| time << 8 | u64::from(*byte)),
+        time: time
+            .iter()
+            .fold(0, |time, byte| time << 8 | u64::from(*byte)),
         memory: MemoryId(memory.try_into().map_err(|_| malformed())?),
     })
 }

@@ -13,5 +13,5 @@ mod store;
 
 pub use create::NewMemory;
 pub use external::ExternalDeletions;
-pub use record::{AssetRecord, Memory, MemoryRecord, StoredAsset};
+pub use record::StoredAsset;
 pub use store::MemoryStore;

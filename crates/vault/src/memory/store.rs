@@ -117,10 +117,8 @@ impl<M: StableMemory> MemoryStore<M> {
         };
         self.timeline
             .remove(&timeline_key(memory.capsule, position));
-        self.index.insert(
-            Key(memory.id.0),
-            index_value(DELETED, memory.capsule, now),
-        );
+        self.index
+            .insert(Key(memory.id.0), index_value(DELETED, memory.capsule, now));
     }
 
     /// The capsule's memories from behind `after` on, newest first.

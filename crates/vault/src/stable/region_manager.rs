@@ -141,9 +141,8 @@ impl<M: Memory> RegionManager<M> {
             .iter_mut()
             .zip(header[SIZES_OFFSET as usize..].chunks_exact(8))
         {
-            region.pages =
-                u64::from(u32::from_le_bytes([size[0], size[1], size[2], size[3]]))
-                    | u64::from(u32::from_le_bytes([size[4], size[5], size[6], size[7]])) << 32;
+            region.pages = u64::from(u32::from_le_bytes([size[0], size[1], size[2], size[3]]))
+                | u64::from(u32::from_le_bytes([size[4], size[5], size[6], size[7]])) << 32;
         }
         let mut table = vec![0u8; bucket_count as usize * 4];
         memory.read(TABLE_OFFSET, &mut table);
@@ -211,12 +210,8 @@ impl<M: Memory> RegionManager<M> {
         Ok(())
     }
 
-    /// Bytes that the region has buckets for.
-    pub fn backed(&self, id: u8) -> u64 {
-        self.inner.borrow().regions[usize::from(id)].backed
-    }
-
-    /// Bytes of the memory below that are in use: table and buckets.
+    /// Bytes of the memory below that are in use, table and buckets; for tests.
+    #[cfg(any(test, feature = "recount"))]
     pub fn used(&self) -> u64 {
         self.inner.borrow().end
     }

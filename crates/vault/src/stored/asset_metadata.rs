@@ -1,8 +1,8 @@
 //! An asset's metadata as stored. Length and hash are not here: they belong to the content and are stored with it.
 
 use keepsake_api::{
-    AssetMetadata, AssetMetadataBase, AssetType, AudioAssetMetadata, ByteBuf, DocumentAssetMetadata,
-    ImageAssetMetadata, NoteAssetMetadata, VideoAssetMetadata,
+    AssetMetadata, AssetMetadataBase, AssetType, AudioAssetMetadata, ByteBuf,
+    DocumentAssetMetadata, ImageAssetMetadata, NoteAssetMetadata, VideoAssetMetadata,
 };
 use minicbor::{Decode, Encode};
 
@@ -123,11 +123,55 @@ pub enum StoredKind {
 impl From<AssetMetadata> for StoredAssetMetadata {
     fn from(metadata: AssetMetadata) -> Self {
         let (base, kind) = match metadata {
-            AssetMetadata::Image(m) => (m.base, StoredKind::Image { color_space: m.color_space, exif_data: m.exif_data, compression_ratio: m.compression_ratio, dpi: m.dpi, orientation: m.orientation }),
-            AssetMetadata::Video(m) => (m.base, StoredKind::Video { duration: m.duration, frame_rate: m.frame_rate, codec: m.codec, bitrate: m.bitrate, resolution: m.resolution, aspect_ratio: m.aspect_ratio }),
-            AssetMetadata::Audio(m) => (m.base, StoredKind::Audio { duration: m.duration, sample_rate: m.sample_rate, channels: m.channels, bitrate: m.bitrate, codec: m.codec, bit_depth: m.bit_depth }),
-            AssetMetadata::Document(m) => (m.base, StoredKind::Document { page_count: m.page_count, document_type: m.document_type, language: m.language, word_count: m.word_count }),
-            AssetMetadata::Note(m) => (m.base, StoredKind::Note { word_count: m.word_count, language: m.language, format: m.format }),
+            AssetMetadata::Image(m) => (
+                m.base,
+                StoredKind::Image {
+                    color_space: m.color_space,
+                    exif_data: m.exif_data,
+                    compression_ratio: m.compression_ratio,
+                    dpi: m.dpi,
+                    orientation: m.orientation,
+                },
+            ),
+            AssetMetadata::Video(m) => (
+                m.base,
+                StoredKind::Video {
+                    duration: m.duration,
+                    frame_rate: m.frame_rate,
+                    codec: m.codec,
+                    bitrate: m.bitrate,
+                    resolution: m.resolution,
+                    aspect_ratio: m.aspect_ratio,
+                },
+            ),
+            AssetMetadata::Audio(m) => (
+                m.base,
+                StoredKind::Audio {
+                    duration: m.duration,
+                    sample_rate: m.sample_rate,
+                    channels: m.channels,
+                    bitrate: m.bitrate,
+                    codec: m.codec,
+                    bit_depth: m.bit_depth,
+                },
+            ),
+            AssetMetadata::Document(m) => (
+                m.base,
+                StoredKind::Document {
+                    page_count: m.page_count,
+                    document_type: m.document_type,
+                    language: m.language,
+                    word_count: m.word_count,
+                },
+            ),
+            AssetMetadata::Note(m) => (
+                m.base,
+                StoredKind::Note {
+                    word_count: m.word_count,
+                    language: m.language,
+                    format: m.format,
+                },
+            ),
         };
         StoredAssetMetadata {
             base: StoredBase {
@@ -177,11 +221,74 @@ impl StoredAssetMetadata {
             deleted_at: self.base.deleted_at,
         };
         match self.kind {
-            StoredKind::Image { color_space, exif_data, compression_ratio, dpi, orientation } => AssetMetadata::Image(ImageAssetMetadata { base, color_space, exif_data, compression_ratio, dpi, orientation }),
-            StoredKind::Video { duration, frame_rate, codec, bitrate, resolution, aspect_ratio } => AssetMetadata::Video(VideoAssetMetadata { base, duration, frame_rate, codec, bitrate, resolution, aspect_ratio }),
-            StoredKind::Audio { duration, sample_rate, channels, bitrate, codec, bit_depth } => AssetMetadata::Audio(AudioAssetMetadata { base, duration, sample_rate, channels, bitrate, codec, bit_depth }),
-            StoredKind::Document { page_count, document_type, language, word_count } => AssetMetadata::Document(DocumentAssetMetadata { base, page_count, document_type, language, word_count }),
-            StoredKind::Note { word_count, language, format } => AssetMetadata::Note(NoteAssetMetadata { base, word_count, language, format }),
+            StoredKind::Image {
+                color_space,
+                exif_data,
+                compression_ratio,
+                dpi,
+                orientation,
+            } => AssetMetadata::Image(ImageAssetMetadata {
+                base,
+                color_space,
+                exif_data,
+                compression_ratio,
+                dpi,
+                orientation,
+            }),
+            StoredKind::Video {
+                duration,
+                frame_rate,
+                codec,
+                bitrate,
+                resolution,
+                aspect_ratio,
+            } => AssetMetadata::Video(VideoAssetMetadata {
+                base,
+                duration,
+                frame_rate,
+                codec,
+                bitrate,
+                resolution,
+                aspect_ratio,
+            }),
+            StoredKind::Audio {
+                duration,
+                sample_rate,
+                channels,
+                bitrate,
+                codec,
+                bit_depth,
+            } => AssetMetadata::Audio(AudioAssetMetadata {
+                base,
+                duration,
+                sample_rate,
+                channels,
+                bitrate,
+                codec,
+                bit_depth,
+            }),
+            StoredKind::Document {
+                page_count,
+                document_type,
+                language,
+                word_count,
+            } => AssetMetadata::Document(DocumentAssetMetadata {
+                base,
+                page_count,
+                document_type,
+                language,
+                word_count,
+            }),
+            StoredKind::Note {
+                word_count,
+                language,
+                format,
+            } => AssetMetadata::Note(NoteAssetMetadata {
+                base,
+                word_count,
+                language,
+                format,
+            }),
         }
     }
 }

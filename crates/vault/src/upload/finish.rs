@@ -8,7 +8,8 @@ use super::store::SessionStore;
 use crate::Vault;
 use crate::arena::{Arena, Extent};
 use crate::blob::{
-    BlobRecord, BlobStore, ChunkEntry, Chunking, Content, Extents, HeldContent, extent_table, joined,
+    BlobRecord, BlobStore, ChunkEntry, Chunking, Content, Extents, HeldContent, extent_table,
+    joined,
 };
 use crate::call::Call;
 use crate::capsule::CapsuleStore;
@@ -162,10 +163,7 @@ impl<M: Memory> Vault<M> {
         self.regions.reserve(&needs)?;
 
         let blobs = &self.blobs;
-        let blob = BlobId(
-            self.settings
-                .draw("blob", |number| blobs.is_free(number))?,
-        );
+        let blob = BlobId(self.settings.draw("blob", |number| blobs.is_free(number))?);
         let chunking = match cut {
             Cut::Uniform { size, count } => Chunking::Uniform { size, count },
             Cut::Ends(ends) => {

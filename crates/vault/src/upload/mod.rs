@@ -8,5 +8,6 @@ mod record;
 mod store;
 
 pub use finish::FinishStep;
-pub use record::{Progress, SessionRecord, SessionState};
+#[cfg(any(test, feature = "recount"))]
+pub use record::SessionState;
 pub use store::SessionStore;

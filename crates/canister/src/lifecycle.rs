@@ -1,0 +1,39 @@
+//! Installation, upgrade, and which messages are let in.
+
+use std::time::Duration;
+
+use candid::Principal;
+use keepsake_api::InitArgs;
+
+use crate::state;
+
+#[ic_cdk::init]
+fn init(args: Option<InitArgs>) {
+    start(args);
+}
+
+#[ic_cdk::post_upgrade]
+fn post_upgrade(args: Option<InitArgs>) {
+    start(args);
+}
+
+fn start(args: Option<InitArgs>) {
+    state::open();
+    if let Some(args) = args {
+        state::write(|vault| vault.configure(&args));
+    }
+    // Calls are not possible here; whoever needs the seed before the timer fires draws it.
+    ic_cdk_timers::set_timer(Duration::ZERO, async {
+        if let Err(error) = state::ensure_seed().await {
+            ic_cdk::api::debug_print(format!("drawing the seed failed: {error}"));
+        }
+    });
+}
+
+/// Refuses anonymous updates before they cost anything; whoever has a name gets a typed answer.
+#[ic_cdk::inspect_message]
+fn inspect_message() {
+    if ic_cdk::api::msg_caller() != Principal::anonymous() {
+        ic_cdk::api::accept_message();
+    }
+}

@@ -1,0 +1,76 @@
+//! The one vault of this canister, and how endpoints reach it.
+
+use std::cell::RefCell;
+
+use ic_stable_structures::DefaultMemoryImpl;
+use keepsake_api::Error;
+use keepsake_vault::{Call, Vault};
+
+type StableVault = Vault<DefaultMemoryImpl>;
+
+thread_local! {
+    /// Opened by `init` and `post_upgrade`, which run before any other message.
+    static VAULT: RefCell<Option<StableVault>> = const { RefCell::new(None) };
+}
+
+/// Opens the vault in stable memory.
+///
+/// Traps where stable memory holds a layout that this build does not know: the installation or upgrade is refused with
+/// that message, and what is there stays as it is (I8).
+pub fn open() {
+    match Vault::open(DefaultMemoryImpl::default()) {
+        Ok(vault) => VAULT.with_borrow_mut(|slot| *slot = Some(vault)),
+        Err(error) => ic_cdk::trap(format!("the vault cannot be opened: {error}")),
+    }
+}
+
+pub fn read<T>(operation: impl FnOnce(&StableVault) -> T) -> T {
+    VAULT.with_borrow(|slot| match slot {
+        Some(vault) => operation(vault),
+        None => ic_cdk::trap("the vault is not open"),
+    })
+}
+
+pub fn write<T>(operation: impl FnOnce(&mut StableVault) -> T) -> T {
+    VAULT.with_borrow_mut(|slot| match slot {
+        Some(vault) => operation(vault),
+        None => ic_cdk::trap("the vault is not open"),
+    })
+}
+
+/// The message being executed.
+pub fn call() -> Call {
+    Call {
+        caller: ic_cdk::api::msg_caller(),
+        now: ic_cdk::api::time(),
+    }
+}
+
+/// Draws the random seed if the vault has none yet: once in a vault's life, right after installation.
+///
+/// # Errors
+/// [`Error::Internal`] where the system gives no randomness; the call can be sent again.
+pub async fn ensure_seed() -> Result<(), Error> {
+    if !read(StableVault::needs_seed) {
+        return Ok(());
+    }
+    let random = ic_cdk_management_canister::raw_rand()
+        .await
+        .map_err(|error| Error::Internal(format!("no random seed yet, try again: {error}")))?;
+    let seed: [u8; 32] = random
+        .try_into()
+        .map_err(|_| Error::Internal("raw_rand did not return 32 bytes".into()))?;
+    write(|vault| vault.set_seed(seed));
+    Ok(())
+}
+
+/// Ends this message and goes on in a new one, with a new instruction limit.
+///
+/// # Errors
+/// [`Error::Internal`] where the canister cannot call itself, as when it is being stopped; the call can be sent again.
+pub async fn next_message() -> Result<(), Error> {
+    ic_cdk::call::Call::unbounded_wait(ic_cdk::api::canister_self(), "whoami")
+        .await
+        .map(|_| ())
+        .map_err(|error| Error::Internal(format!("interrupted, try again: {error}")))
+}
