@@ -10,7 +10,7 @@ pub const DEFAULT_LISTEN: &str = "127.0.0.1:4943";
 
 /// A personal memory vault: photos, videos and documents, kept and given back byte for byte.
 #[derive(Debug, Parser)]
-#[command(name = "keepsake", version, about, max_term_width = 100)]
+#[command(name = "keepsake", version, about)]
 pub struct Args {
     #[command(flatten)]
     pub common: Common,
@@ -21,25 +21,38 @@ pub struct Args {
 /// Options of every command that talks to a vault.
 #[derive(Debug, clap::Args)]
 pub struct Common {
-    /// Print JSON instead of text: one document, or for `upload` one line for each file and a summary
+    /// Print JSON instead of text: one document; `upload` prints a line for each file and a summary
     #[arg(long, global = true)]
     pub json: bool,
     /// Where the vault answers
     #[arg(
         long,
         global = true,
+        help_heading = "Which vault, and as whom",
         value_name = "URL",
         env = "KEEPSAKE_URL",
         default_value = "http://127.0.0.1:4943"
     )]
     pub url: String,
-    /// Canister id of the vault; needed on the Internet Computer, and where a local vault was started with another
-    /// than the usual one
-    #[arg(long, global = true, value_name = "ID", env = "KEEPSAKE_CANISTER_ID")]
+    /// The vault's canister id [default: that of a vault on this machine]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Which vault, and as whom",
+        value_name = "ID",
+        env = "KEEPSAKE_CANISTER_ID"
+    )]
     pub canister_id: Option<Principal>,
-    /// Private key to act with: PEM, PKCS#8 (Ed25519, secp256k1, prime256v1) or "EC PRIVATE KEY". Without it your
-    /// own key is used, and made at first need
-    #[arg(long, global = true, value_name = "PEM", env = "KEEPSAKE_IDENTITY")]
+    /// Private key to act with [default: your own, made at first need]
+    ///
+    /// PEM: PKCS#8 (Ed25519, secp256k1, prime256v1), or SEC1 "EC PRIVATE KEY".
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Which vault, and as whom",
+        value_name = "PEM",
+        env = "KEEPSAKE_IDENTITY"
+    )]
     pub identity: Option<PathBuf>,
 }
 

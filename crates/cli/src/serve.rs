@@ -124,7 +124,7 @@ fn start(
                 .context("the vault's argument cannot be encoded")?;
             engine
                 .install(&wasm, &arg)
-                .context("the vault canister cannot be run")?
+                .context("the vault canister cannot be installed")?
         }
         None if engine.state().module_hash.is_some() => Installed::Unchanged,
         None => bail!(NO_WASM),
