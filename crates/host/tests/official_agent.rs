@@ -5,8 +5,8 @@ mod support;
 use candid::{CandidType, Encode, Principal};
 use ic_agent::hash_tree::LookupResult;
 use ic_agent::identity::{
-    AnonymousIdentity, BasicIdentity, DelegatedIdentity, Delegation, Prime256v1Identity, Secp256k1Identity,
-    SignedDelegation,
+    AnonymousIdentity, BasicIdentity, DelegatedIdentity, Delegation, Prime256v1Identity,
+    Secp256k1Identity, SignedDelegation,
 };
 use ic_agent::{Agent, AgentError, Certificate, Identity};
 use keepsake_host::engine::{Config, Engine, Installed};
@@ -32,10 +32,18 @@ struct Page {
 /// The desk canister, whose page says `text`.
 fn desk(text: &str) -> Vec<u8> {
     let headers = vec![("content-type".to_string(), "text/html".to_string())];
-    let page = Page { status_code: 200, headers, body: ByteBuf::from(text) };
+    let page = Page {
+        status_code: 200,
+        headers,
+        body: ByteBuf::from(text),
+    };
     let reply = Encode!(&page).unwrap();
     let escaped: String = reply.iter().map(|byte| format!("\\{byte:02x}")).collect();
-    wasm(&DESK.replace("SIZE", &reply.len().to_string()).replacen("\"PAGE\"", &format!("\"{escaped}\""), 1))
+    wasm(&DESK.replace("SIZE", &reply.len().to_string()).replacen(
+        "\"PAGE\"",
+        &format!("\"{escaped}\""),
+        1,
+    ))
 }
 
 /// A served engine over a temporary folder.
@@ -50,30 +58,51 @@ fn controller() -> BasicIdentity {
 }
 
 async fn serve(engine: &Engine) -> Server {
-    Server::start(engine, "127.0.0.1:0".parse().unwrap(), Options::default()).await.unwrap()
+    Server::start(engine, "127.0.0.1:0".parse().unwrap(), Options::default())
+        .await
+        .unwrap()
 }
 
 fn open(folder: &Path) -> Engine {
-    Engine::open(Config { controllers: vec![controller().sender().unwrap()], ..Config::new(folder) }).unwrap()
+    Engine::open(Config {
+        controllers: vec![controller().sender().unwrap()],
+        ..Config::new(folder)
+    })
+    .unwrap()
 }
 
 impl Home {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let engine = open(folder.path());
-        assert_eq!(engine.install(&desk("hello"), b"").unwrap(), Installed::Installed);
+        assert_eq!(
+            engine.install(&desk("hello"), b"").unwrap(),
+            Installed::Installed
+        );
         let server = serve(&engine).await;
-        Self { engine, server, folder }
+        Self {
+            engine,
+            server,
+            folder,
+        }
     }
 
     async fn restart(self) -> Self {
-        let Self { engine, server, folder } = self;
+        let Self {
+            engine,
+            server,
+            folder,
+        } = self;
         server.stop().await.unwrap();
         engine.shutdown();
         drop(engine);
         let engine = open(folder.path());
         let server = serve(&engine).await;
-        Self { engine, server, folder }
+        Self {
+            engine,
+            server,
+            folder,
+        }
     }
 
     fn canister(&self) -> Principal {
@@ -85,7 +114,11 @@ impl Home {
     }
 
     async fn agent_of(&self, identity: Arc<dyn Identity>) -> Agent {
-        let agent = Agent::builder().with_url(self.server.url()).with_arc_identity(identity).build().unwrap();
+        let agent = Agent::builder()
+            .with_url(self.server.url())
+            .with_arc_identity(identity)
+            .build()
+            .unwrap();
         agent.fetch_root_key().await.unwrap();
         assert_eq!(agent.read_root_key(), self.server.root_key());
         agent
@@ -98,11 +131,26 @@ fn user(seed: u8) -> BasicIdentity {
 
 fn delegated(targets: Option<Vec<Principal>>) -> DelegatedIdentity {
     let (owner, session) = (user(5), user(6));
-    let in_an_hour = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64 + 3_600_000_000_000;
-    let delegation =
-        Delegation { pubkey: session.public_key().unwrap(), expiration: in_an_hour, targets, permissions: None };
-    let signature = owner.sign_delegation(&delegation).unwrap().signature.unwrap();
-    let chain = vec![SignedDelegation { delegation, signature }];
+    let in_an_hour = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_nanos() as u64
+        + 3_600_000_000_000;
+    let delegation = Delegation {
+        pubkey: session.public_key().unwrap(),
+        expiration: in_an_hour,
+        targets,
+        permissions: None,
+    };
+    let signature = owner
+        .sign_delegation(&delegation)
+        .unwrap()
+        .signature
+        .unwrap();
+    let chain = vec![SignedDelegation {
+        delegation,
+        signature,
+    }];
     DelegatedIdentity::new(owner.public_key().unwrap(), Box::new(session), chain).unwrap()
 }
 
@@ -113,24 +161,51 @@ async fn every_kind_of_identity_is_known_by_its_principal() {
     let identities: Vec<Arc<dyn Identity>> = vec![
         Arc::new(AnonymousIdentity),
         Arc::new(user(5)),
-        Arc::new(Secp256k1Identity::from_private_key(k256::SecretKey::from_slice(&[5; 32]).unwrap())),
-        Arc::new(Prime256v1Identity::from_private_key(p256::SecretKey::from_slice(&[5; 32]).unwrap())),
+        Arc::new(Secp256k1Identity::from_private_key(
+            k256::SecretKey::from_slice(&[5; 32]).unwrap(),
+        )),
+        Arc::new(Prime256v1Identity::from_private_key(
+            p256::SecretKey::from_slice(&[5; 32]).unwrap(),
+        )),
         Arc::new(delegated(None)),
         Arc::new(delegated(Some(vec![canister]))),
     ];
     for identity in identities {
         let principal = identity.sender().unwrap();
         let agent = home.agent_of(identity).await;
-        let by_update = agent.update(&canister, "whoami").with_arg(vec![]).call_and_wait().await.unwrap();
+        let by_update = agent
+            .update(&canister, "whoami")
+            .with_arg(vec![])
+            .call_and_wait()
+            .await
+            .unwrap();
         assert_eq!(by_update, principal.as_slice());
-        let by_query = agent.query(&canister, "whoami_query").with_arg(vec![]).call().await.unwrap();
+        let by_query = agent
+            .query(&canister, "whoami_query")
+            .with_arg(vec![])
+            .call()
+            .await
+            .unwrap();
         assert_eq!(by_query, principal.as_slice());
-        let interface = agent.read_state_canister_metadata(canister, "candid:service").await.unwrap();
+        let interface = agent
+            .read_state_canister_metadata(canister, "candid:service")
+            .await
+            .unwrap();
         assert_eq!(interface, b"service : {}");
     }
-    let elsewhere = home.agent(delegated(Some(vec![Principal::from_slice(&[1, 2, 3])]))).await;
-    let refused = elsewhere.update(&canister, "whoami").with_arg(vec![]).call_and_wait().await.unwrap_err();
-    assert!(matches!(&refused, AgentError::HttpError(error) if error.status == 403), "{refused:?}");
+    let elsewhere = home
+        .agent(delegated(Some(vec![Principal::from_slice(&[1, 2, 3])])))
+        .await;
+    let refused = elsewhere
+        .update(&canister, "whoami")
+        .with_arg(vec![])
+        .call_and_wait()
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&refused, AgentError::HttpError(error) if error.status == 403),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
@@ -138,13 +213,36 @@ async fn rejections_are_told() {
     let home = Home::new().await;
     let canister = home.canister();
     let agent = home.agent(user(5)).await;
-    let trapped = agent.update(&canister, "fail").with_arg(vec![]).call_and_wait().await.unwrap_err();
-    let AgentError::CertifiedReject { reject, .. } = trapped else { panic!("{trapped:?}") };
+    let trapped = agent
+        .update(&canister, "fail")
+        .with_arg(vec![])
+        .call_and_wait()
+        .await
+        .unwrap_err();
+    let AgentError::CertifiedReject { reject, .. } = trapped else {
+        panic!("{trapped:?}")
+    };
     assert!(reject.reject_message.contains("on purpose"), "{reject:?}");
-    let refused = agent.update(&canister, "refuse").with_arg(vec![]).call_and_wait().await.unwrap_err();
-    assert!(matches!(refused, AgentError::UncertifiedReject { .. }), "{refused:?}");
-    let unknown = agent.query(&canister, "unknown").with_arg(vec![]).call().await.unwrap_err();
-    assert!(matches!(unknown, AgentError::UncertifiedReject { .. }), "{unknown:?}");
+    let refused = agent
+        .update(&canister, "refused")
+        .with_arg(vec![])
+        .call_and_wait()
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(refused, AgentError::UncertifiedReject { .. }),
+        "{refused:?}"
+    );
+    let unknown = agent
+        .query(&canister, "unknown")
+        .with_arg(vec![])
+        .call()
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(unknown, AgentError::UncertifiedReject { .. }),
+        "{unknown:?}"
+    );
 }
 
 #[tokio::test]
@@ -152,7 +250,12 @@ async fn large_arguments_and_replies() {
     let home = Home::new().await;
     let agent = home.agent(user(5)).await;
     let arg: Vec<u8> = (0..1_900_000u32).map(|number| number as u8).collect();
-    let reply = agent.update(&home.canister(), "echo").with_arg(arg.clone()).call_and_wait().await.unwrap();
+    let reply = agent
+        .update(&home.canister(), "echo")
+        .with_arg(arg.clone())
+        .call_and_wait()
+        .await
+        .unwrap();
     assert!(reply == arg);
 }
 
@@ -161,22 +264,50 @@ async fn a_replay_changes_nothing_even_after_a_restart() {
     let home = Home::new().await;
     let canister = home.canister();
     let agent = home.agent(user(5)).await;
-    let signed = agent.update(&canister, "add").with_arg(vec![]).sign().unwrap();
+    let signed = agent
+        .update(&canister, "add")
+        .with_arg(vec![])
+        .sign()
+        .unwrap();
     for _ in 0..3 {
-        agent.update_signed(canister, signed.signed_update.clone()).await.unwrap();
+        agent
+            .update_signed(canister, signed.signed_update.clone())
+            .await
+            .unwrap();
     }
     let root_key = home.server.root_key().to_vec();
     let home = home.restart().await;
-    assert_eq!(home.server.root_key(), root_key, "clients that trust the root key go on trusting it");
+    assert_eq!(
+        home.server.root_key(),
+        root_key,
+        "clients that trust the root key go on trusting it"
+    );
     let agent = home.agent(user(5)).await;
-    agent.update_signed(canister, signed.signed_update.clone()).await.unwrap();
+    agent
+        .update_signed(canister, signed.signed_update.clone())
+        .await
+        .unwrap();
     let (status, _) = agent.wait(&signed.request_id, canister).await.unwrap();
     assert_eq!(status, 1u32.to_le_bytes());
-    assert_eq!(agent.query(&canister, "count").with_arg(vec![]).call().await.unwrap(), 1u32.to_le_bytes());
+    assert_eq!(
+        agent
+            .query(&canister, "count")
+            .with_arg(vec![])
+            .call()
+            .await
+            .unwrap(),
+        1u32.to_le_bytes()
+    );
 
     let stranger = home.agent(user(7)).await;
-    let refused = stranger.wait(&signed.request_id, canister).await.unwrap_err();
-    assert!(matches!(&refused, AgentError::HttpError(error) if error.status == 403), "{refused:?}");
+    let refused = stranger
+        .wait(&signed.request_id, canister)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&refused, AgentError::HttpError(error) if error.status == 403),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
@@ -185,12 +316,25 @@ async fn certified_data_is_proven_to_callers_of_queries() {
     let canister = home.canister();
     let agent = home.agent(user(5)).await;
     for count in 1..=3u32 {
-        agent.update(&canister, "add").with_arg(vec![]).call_and_wait().await.unwrap();
-        let certificate = agent.query(&canister, "certificate").with_arg(vec![]).call().await.unwrap();
+        agent
+            .update(&canister, "add")
+            .with_arg(vec![])
+            .call_and_wait()
+            .await
+            .unwrap();
+        let certificate = agent
+            .query(&canister, "certificate")
+            .with_arg(vec![])
+            .call()
+            .await
+            .unwrap();
         let certificate: Certificate = serde_cbor::from_slice(&certificate).unwrap();
         agent.verify(&certificate, canister).unwrap();
         let path = [b"canister", canister.as_slice(), b"certified_data"];
-        assert_eq!(certificate.tree.lookup_path(path), LookupResult::Found(&count.to_le_bytes()));
+        assert_eq!(
+            certificate.tree.lookup_path(path),
+            LookupResult::Found(&count.to_le_bytes())
+        );
     }
 }
 
@@ -199,10 +343,22 @@ async fn private_metadata_is_for_controllers() {
     let home = Home::new().await;
     let canister = home.canister();
     let stranger = home.agent(user(5)).await;
-    let refused = stranger.read_state_canister_metadata(canister, "secret").await.unwrap_err();
-    assert!(matches!(&refused, AgentError::HttpError(error) if error.status == 403), "{refused:?}");
+    let refused = stranger
+        .read_state_canister_metadata(canister, "secret")
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&refused, AgentError::HttpError(error) if error.status == 403),
+        "{refused:?}"
+    );
     let controller = home.agent(controller()).await;
-    assert_eq!(controller.read_state_canister_metadata(canister, "secret").await.unwrap(), b"for controllers");
+    assert_eq!(
+        controller
+            .read_state_canister_metadata(canister, "secret")
+            .await
+            .unwrap(),
+        b"for controllers"
+    );
 }
 
 #[tokio::test]
@@ -210,7 +366,12 @@ async fn many_in_flight_each_counted_once() {
     let home = Home::new().await;
     let canister = home.canister();
     let agent = home.agent(user(5)).await;
-    let calls = (0..64).map(|_| agent.update(&canister, "add").with_arg(vec![]).call_and_wait());
+    let calls = (0..64).map(|_| {
+        agent
+            .update(&canister, "add")
+            .with_arg(vec![])
+            .call_and_wait()
+    });
     let mut counts: Vec<u32> = futures::future::join_all(calls)
         .await
         .into_iter()
@@ -225,20 +386,62 @@ async fn an_upgrade_shows_while_being_served() {
     let home = Home::new().await;
     let canister = home.canister();
     let agent = home.agent(user(5)).await;
-    let before = agent.read_state_canister_module_hash(canister).await.unwrap();
-    agent.update(&canister, "add").with_arg(vec![]).call_and_wait().await.unwrap();
-    assert_eq!(home.engine.install(&desk("goodbye"), b"").unwrap(), Installed::Upgraded);
-    assert_ne!(agent.read_state_canister_module_hash(canister).await.unwrap(), before);
-    assert_eq!(agent.query(&canister, "count").with_arg(vec![]).call().await.unwrap(), 1u32.to_le_bytes());
+    let before = agent
+        .read_state_canister_module_hash(canister)
+        .await
+        .unwrap();
+    agent
+        .update(&canister, "add")
+        .with_arg(vec![])
+        .call_and_wait()
+        .await
+        .unwrap();
+    assert_eq!(
+        home.engine.install(&desk("goodbye"), b"").unwrap(),
+        Installed::Upgraded
+    );
+    assert_ne!(
+        agent
+            .read_state_canister_module_hash(canister)
+            .await
+            .unwrap(),
+        before
+    );
+    assert_eq!(
+        agent
+            .query(&canister, "count")
+            .with_arg(vec![])
+            .call()
+            .await
+            .unwrap(),
+        1u32.to_le_bytes()
+    );
 }
 
 #[tokio::test]
 async fn the_canisters_page() {
     let home = Home::new().await;
-    let request = format!("GET / HTTP/1.1\r\nhost: {}.localhost\r\nconnection: close\r\n\r\n", home.canister());
+    let request = format!(
+        "GET / HTTP/1.1\r\nhost: {}.localhost\r\nconnection: close\r\n\r\n",
+        home.canister()
+    );
     let mut stream = TcpStream::connect(home.server.address()).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut reply = String::new();
     stream.read_to_string(&mut reply).await.unwrap();
-    assert!(reply.starts_with("HTTP/1.1 200 OK\r\n") && reply.ends_with("\r\n\r\nhello"), "{reply}");
+    assert!(
+        reply.starts_with("HTTP/1.1 200 OK\r\n") && reply.ends_with("\r\n\r\nhello"),
+        "{reply}"
+    );
+}
+
+#[tokio::test]
+async fn the_subnet_is_described() {
+    let home = Home::new().await;
+    let agent = home.agent(user(5)).await;
+    let subnet = agent.get_subnet_by_canister(&home.canister()).await.unwrap();
+    assert!(subnet.contains_canister(&home.canister()));
+    assert_eq!(subnet.id(), Principal::self_authenticating(home.server.root_key()));
+    let again = agent.fetch_subnet_by_id(&subnet.id()).await.unwrap();
+    assert_eq!(again.iter_nodes().count(), 1);
 }

@@ -7,7 +7,9 @@
 //! rest.
 
 use crate::crypto::Sha256Digest;
-use ic_certification::{HashTree, empty, fork, fork_hash, labeled, labeled_hash, leaf, leaf_hash, pruned};
+use ic_certification::{
+    HashTree, empty, fork, fork_hash, labeled, labeled_hash, leaf, leaf_hash, pruned,
+};
 use std::sync::Arc;
 
 /// One label of a path in the state tree.
@@ -16,8 +18,14 @@ pub type Label = Vec<u8>;
 /// A leaf, or labeled children in the order of their labels.
 #[derive(Clone, Debug)]
 pub enum LabeledTree {
-    Leaf { value: Vec<u8>, hash: Sha256Digest },
-    Branch { children: Vec<(Label, Arc<LabeledTree>)>, hash: Sha256Digest },
+    Leaf {
+        value: Vec<u8>,
+        hash: Sha256Digest,
+    },
+    Branch {
+        children: Vec<(Label, Arc<LabeledTree>)>,
+        hash: Sha256Digest,
+    },
 }
 
 impl LabeledTree {
@@ -29,11 +37,19 @@ impl LabeledTree {
 
     /// A branch of these children, in any order. Of children with equal labels the last one stays.
     pub fn branch(children: impl IntoIterator<Item = (impl Into<Label>, Arc<Self>)>) -> Arc<Self> {
-        let sorted: std::collections::BTreeMap<Label, Arc<Self>> =
-            children.into_iter().map(|(label, child)| (label.into(), child)).collect();
+        let sorted: std::collections::BTreeMap<Label, Arc<Self>> = children
+            .into_iter()
+            .map(|(label, child)| (label.into(), child))
+            .collect();
         let children: Vec<_> = sorted.into_iter().collect();
-        let hashes: Vec<_> = children.iter().map(|(label, child)| labeled_hash(label, &child.hash())).collect();
-        Arc::new(Self::Branch { hash: forks_hash(&hashes), children })
+        let hashes: Vec<_> = children
+            .iter()
+            .map(|(label, child)| labeled_hash(label, &child.hash()))
+            .collect();
+        Arc::new(Self::Branch {
+            hash: forks_hash(&hashes),
+            children,
+        })
     }
 
     pub fn hash(&self) -> Sha256Digest {
@@ -55,8 +71,13 @@ impl LabeledTree {
             Self::Leaf { value, .. } if all => leaf(value.as_slice()),
             Self::Leaf { hash, .. } => pruned(*hash),
             Self::Branch { children, .. } => {
-                let labels: Vec<&[u8]> = children.iter().map(|(label, _)| label.as_slice()).collect();
-                let selection = if all { Selection::everything(labels.len()) } else { Selection::of(&labels, paths) };
+                let labels: Vec<&[u8]> =
+                    children.iter().map(|(label, _)| label.as_slice()).collect();
+                let selection = if all {
+                    Selection::everything(labels.len())
+                } else {
+                    Selection::of(&labels, paths)
+                };
                 let entries: Vec<Entry<'_>> = children
                     .iter()
                     .enumerate()
@@ -66,7 +87,11 @@ impl LabeledTree {
                             Mark::Neighbour => Shown::Tree(pruned(child.hash())),
                             Mark::Wanted(rest) => Shown::Tree(child.witness(rest)),
                         };
-                        Entry { label, hash: child.hash(), shown }
+                        Entry {
+                            label,
+                            hash: child.hash(),
+                            shown,
+                        }
                     })
                     .collect();
                 assemble(entries)
@@ -92,14 +117,18 @@ pub struct Selection<'a> {
 
 impl<'a> Selection<'a> {
     fn everything(count: usize) -> Self {
-        Self { marks: vec![Mark::Wanted(vec![&[]]); count] }
+        Self {
+            marks: vec![Mark::Wanted(vec![&[]]); count],
+        }
     }
 
     /// For a branch whose children have these labels, in ascending order. `paths` are not empty.
     pub fn of(labels: &[&[u8]], paths: &[&'a [Label]]) -> Self {
         let mut marks = vec![Mark::Hidden; labels.len()];
         for path in paths {
-            let Some((first, rest)) = path.split_first() else { continue };
+            let Some((first, rest)) = path.split_first() else {
+                continue;
+            };
             match labels.binary_search(&first.as_slice()) {
                 Ok(index) => match &mut marks[index] {
                     Mark::Wanted(paths) => paths.push(rest),
@@ -134,9 +163,19 @@ pub enum Shown {
 /// The hash tree of a branch with these children. What is hidden is pruned as high up as possible.
 pub fn assemble(entries: Vec<Entry<'_>>) -> HashTree {
     fn build(entries: &mut [Entry<'_>]) -> HashTree {
-        if entries.iter().all(|entry| matches!(entry.shown, Shown::Hidden)) {
-            let hashes: Vec<_> = entries.iter().map(|entry| labeled_hash(entry.label, &entry.hash)).collect();
-            return if hashes.is_empty() { empty() } else { pruned(forks_hash(&hashes)) };
+        if entries
+            .iter()
+            .all(|entry| matches!(entry.shown, Shown::Hidden))
+        {
+            let hashes: Vec<_> = entries
+                .iter()
+                .map(|entry| labeled_hash(entry.label, &entry.hash))
+                .collect();
+            return if hashes.is_empty() {
+                empty()
+            } else {
+                pruned(forks_hash(&hashes))
+            };
         }
         if let [entry] = entries {
             return match std::mem::replace(&mut entry.shown, Shown::Hidden) {
@@ -170,13 +209,19 @@ mod tests {
     use proptest::prelude::*;
 
     fn path(labels: &[&str]) -> Vec<Label> {
-        labels.iter().map(|label| label.as_bytes().to_vec()).collect()
+        labels
+            .iter()
+            .map(|label| label.as_bytes().to_vec())
+            .collect()
     }
 
     #[test]
     fn a_witness_shows_what_was_asked_and_nothing_else() {
         let tree = LabeledTree::branch([
-            ("a", LabeledTree::branch([("x", LabeledTree::leaf("1")), ("y", LabeledTree::leaf("2"))])),
+            (
+                "a",
+                LabeledTree::branch([("x", LabeledTree::leaf("1")), ("y", LabeledTree::leaf("2"))]),
+            ),
             ("b", LabeledTree::leaf("3")),
             ("d", LabeledTree::leaf("4")),
         ]);

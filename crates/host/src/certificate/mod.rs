@@ -57,7 +57,10 @@ pub struct Certification {
 
 impl std::fmt::Debug for Certification {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Certification").field("root_key", &self.root_key).field("node_key", &self.node_key).finish()
+        f.debug_struct("Certification")
+            .field("root_key", &self.root_key)
+            .field("node_key", &self.node_key)
+            .finish()
     }
 }
 
@@ -125,7 +128,10 @@ impl Certification {
 
     fn sign(&self, root_hash: &Sha256Digest) -> [u8; SIGNATURE_LENGTH] {
         // Held while signing: whoever asks for the same root meanwhile waits for the one signature.
-        let mut last = self.signature.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self
+            .signature
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         match &*last {
             Some((signed, signature)) if signed == root_hash => *signature,
             _ => {
@@ -150,13 +156,20 @@ impl StateTree for Certification {
     fn data_certificate(&self) -> Option<Vec<u8>> {
         // Every query asks, and most find the tree as the one before did.
         let root_hash = self.fresh_state().root_hash();
-        let mut last = self.data_certificate.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self
+            .data_certificate
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some((root, certificate)) = &*last
             && *root == root_hash
         {
             return Some(certificate.clone());
         }
-        let path = vec![b"canister".to_vec(), self.canister_id.as_slice().to_vec(), b"certified_data".to_vec()];
+        let path = vec![
+            b"canister".to_vec(),
+            self.canister_id.as_slice().to_vec(),
+            b"certified_data".to_vec(),
+        ];
         // No request is asked for, so that none can have changed.
         let certificate = self.certificate(&[path], None).ok()?;
         *last = Some((root_hash, certificate.clone()));
@@ -170,12 +183,17 @@ fn encode(tree: &HashTree, signature: &[u8; SIGNATURE_LENGTH]) -> Vec<u8> {
         tree: &'a HashTree,
         signature: &'a Bytes,
     }
-    cbor(&Certificate { tree, signature: Bytes::new(signature) })
+    cbor(&Certificate {
+        tree,
+        signature: Bytes::new(signature),
+    })
 }
 
 /// Nanoseconds since 1970 by the system's clock.
 pub(crate) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
@@ -191,11 +209,22 @@ pub(crate) mod testing {
     pub fn verified(certificate: &[u8], root_key_der: &[u8]) -> HashTree {
         assert_eq!(certificate[..3], SELF_DESCRIBED);
         let value: Value = ciborium::from_reader(&certificate[3..]).unwrap();
-        let Value::Map(fields) = value else { panic!("not a map") };
-        let [(tree_key, tree), (signature_key, signature)] = fields.as_slice() else { panic!("fields") };
-        assert_eq!((tree_key.as_text(), signature_key.as_text()), (Some("tree"), Some("signature")));
+        let Value::Map(fields) = value else {
+            panic!("not a map")
+        };
+        let [(tree_key, tree), (signature_key, signature)] = fields.as_slice() else {
+            panic!("fields")
+        };
+        assert_eq!(
+            (tree_key.as_text(), signature_key.as_text()),
+            (Some("tree"), Some("signature"))
+        );
         let tree = hash_tree(tree);
-        assert!(root_key::verify(root_key_der, &tree.digest(), signature.as_bytes().unwrap()));
+        assert!(root_key::verify(
+            root_key_der,
+            &tree.digest(),
+            signature.as_bytes().unwrap()
+        ));
         tree
     }
 
@@ -222,7 +251,11 @@ mod tests {
 
     fn certification() -> Certification {
         let canister = Principal::from_slice(&[0, 0, 0, 0, 0, 0, 0, 9, 1, 1]);
-        Certification::new(RootKey::from_secret(&[1; 32]).unwrap(), NodeKey::from_secret(&[2; 32]).unwrap(), canister)
+        Certification::new(
+            RootKey::from_secret(&[1; 32]).unwrap(),
+            NodeKey::from_secret(&[2; 32]).unwrap(),
+            canister,
+        )
     }
 
     #[test]
@@ -230,15 +263,30 @@ mod tests {
         let certification = certification();
         certification.apply(&TreeChanges {
             time: 7,
-            canister: Some(CanisterState { certified_data: vec![9; 32], ..CanisterState::default() }),
+            canister: Some(CanisterState {
+                certified_data: vec![9; 32],
+                ..CanisterState::default()
+            }),
             ..TreeChanges::default()
         });
-        let tree = verified(&certification.data_certificate().unwrap(), certification.root_key().der());
-        let path = [b"canister", certification.canister_id.as_slice(), b"certified_data"];
+        let tree = verified(
+            &certification.data_certificate().unwrap(),
+            certification.root_key().der(),
+        );
+        let path = [
+            b"canister",
+            certification.canister_id.as_slice(),
+            b"certified_data",
+        ];
         assert_eq!(tree.lookup_path(path), LookupResult::Found(&[9; 32]));
-        let LookupResult::Found(mut time) = tree.lookup_path([b"time"]) else { panic!("no time") };
+        let LookupResult::Found(mut time) = tree.lookup_path([b"time"]) else {
+            panic!("no time")
+        };
         let time = leb128::read::unsigned(&mut time).unwrap();
-        assert!(now().abs_diff(time) < 60_000_000_000, "an idle host's certificates are fresh");
+        assert!(
+            now().abs_diff(time) < 60_000_000_000,
+            "an idle host's certificates are fresh"
+        );
     }
 
     #[test]
@@ -256,13 +304,28 @@ mod tests {
         let id = |number: u32| crate::crypto::sha256(&[&number.to_be_bytes()]);
         let mut number = 0;
         for _ in 0..100 {
-            let requests = (0..200).map(|_| { number += 1; (id(number), RequestStatus::Replied(vec![1])) }).collect();
-            certification.apply(&TreeChanges { time: 1, requests, ..TreeChanges::default() });
+            let requests = (0..200)
+                .map(|_| {
+                    number += 1;
+                    (id(number), RequestStatus::Replied(vec![1]))
+                })
+                .collect();
+            certification.apply(&TreeChanges {
+                time: 1,
+                requests,
+                ..TreeChanges::default()
+            });
         }
         let one = id(5);
         let path = vec![b"request_status".to_vec(), one.to_vec()];
         let status = RequestStatus::Replied(vec![1]);
-        let certificate = certification.certificate(&[path], Some((&one, Some(&status)))).unwrap();
-        assert!(certificate.len() < 4_000, "a proof is logarithmic in size: {}", certificate.len());
+        let certificate = certification
+            .certificate(&[path], Some((&one, Some(&status))))
+            .unwrap();
+        assert!(
+            certificate.len() < 4_000,
+            "a proof is logarithmic in size: {}",
+            certificate.len()
+        );
     }
 }

@@ -15,7 +15,13 @@ use serde_bytes::Bytes;
 use std::sync::Arc;
 
 /// The labels below the root, in ascending order.
-const ROOT_LABELS: [&[u8]; 5] = [b"canister", b"canister_ranges", b"request_status", b"subnet", b"time"];
+const ROOT_LABELS: [&[u8]; 5] = [
+    b"canister",
+    b"canister_ranges",
+    b"request_status",
+    b"subnet",
+    b"time",
+];
 
 /// Where `request_status` stands in [`ROOT_LABELS`].
 const REQUEST_STATUS: usize = 2;
@@ -67,21 +73,34 @@ impl CertifiedState {
     pub fn new(identity: &SubnetIdentity) -> Self {
         let canister = identity.canister_id.as_slice();
         let subnet = identity.subnet_id.as_slice();
-        let ranges = LabeledTree::leaf(super::cbor(&[[Bytes::new(canister), Bytes::new(canister)]]));
-        let node = LabeledTree::branch([("public_key", LabeledTree::leaf(identity.node_public_key.as_slice()))]);
+        let ranges =
+            LabeledTree::leaf(super::cbor(&[[Bytes::new(canister), Bytes::new(canister)]]));
+        let node = LabeledTree::branch([(
+            "public_key",
+            LabeledTree::leaf(identity.node_public_key.as_slice()),
+        )]);
         Self {
             canister_id: identity.canister_id,
             time: 0,
             time_leaf: LabeledTree::leaf(leb128(0)),
             canister: LabeledTree::branch(Vec::<(Label, _)>::new()),
             metadata: None,
-            canister_ranges: LabeledTree::branch([(subnet, LabeledTree::branch([(canister, ranges.clone())]))]),
+            canister_ranges: LabeledTree::branch([(
+                subnet,
+                LabeledTree::branch([(canister, ranges.clone())]),
+            )]),
             subnet: LabeledTree::branch([(
                 subnet,
                 LabeledTree::branch([
                     ("canister_ranges", ranges),
-                    ("node", LabeledTree::branch([(identity.node_id.as_slice(), node)])),
-                    ("public_key", LabeledTree::leaf(identity.public_key.as_slice())),
+                    (
+                        "node",
+                        LabeledTree::branch([(identity.node_id.as_slice(), node)]),
+                    ),
+                    (
+                        "public_key",
+                        LabeledTree::leaf(identity.public_key.as_slice()),
+                    ),
                 ]),
             )]),
             requests: RbTree::new(),
@@ -92,7 +111,8 @@ impl CertifiedState {
     pub fn apply(&mut self, changes: &TreeChanges) {
         self.advance(changes.time);
         for (id, status) in &changes.requests {
-            self.requests.insert(*id, StatusHash(status_tree(status).hash()));
+            self.requests
+                .insert(*id, StatusHash(status_tree(status).hash()));
         }
         for id in &changes.pruned {
             self.requests.delete(id);
@@ -122,23 +142,34 @@ impl CertifiedState {
             Some((sections, tree)) if *sections == state.metadata => tree.clone(),
             _ => {
                 let leaves = state.metadata.iter().map(|section| {
-                    (section.name.as_bytes(), LabeledTree::leaf(section.content.as_slice()))
+                    (
+                        section.name.as_bytes(),
+                        LabeledTree::leaf(section.content.as_slice()),
+                    )
                 });
                 LabeledTree::branch(leaves)
             }
         };
         self.metadata = Some((state.metadata.clone(), metadata.clone()));
 
-        let controllers: Vec<&Bytes> = state.controllers.iter().map(|id| Bytes::new(id.as_slice())).collect();
+        let controllers: Vec<&Bytes> = state
+            .controllers
+            .iter()
+            .map(|id| Bytes::new(id.as_slice()))
+            .collect();
         let mut children = vec![
-            ("certified_data", LabeledTree::leaf(state.certified_data.as_slice())),
+            (
+                "certified_data",
+                LabeledTree::leaf(state.certified_data.as_slice()),
+            ),
             ("controllers", LabeledTree::leaf(super::cbor(&controllers))),
         ];
         if let Some(hash) = state.module_hash {
             children.push(("module_hash", LabeledTree::leaf(hash)));
             children.push(("metadata", metadata));
         }
-        self.canister = LabeledTree::branch([(self.canister_id.as_slice(), LabeledTree::branch(children))]);
+        self.canister =
+            LabeledTree::branch([(self.canister_id.as_slice(), LabeledTree::branch(children))]);
     }
 
     /// The hash that is signed.
@@ -151,8 +182,13 @@ impl CertifiedState {
     }
 
     fn root_children(&self) -> [Sha256Digest; 5] {
-        let [canister, ranges, subnet, time] =
-            [&self.canister, &self.canister_ranges, &self.subnet, &self.time_leaf].map(|tree| tree.hash());
+        let [canister, ranges, subnet, time] = [
+            &self.canister,
+            &self.canister_ranges,
+            &self.subnet,
+            &self.time_leaf,
+        ]
+        .map(|tree| tree.hash());
         [canister, ranges, self.requests.root_hash(), subnet, time]
     }
 
@@ -168,7 +204,12 @@ impl CertifiedState {
     ) -> Result<HashTree, StatusChanged> {
         let selection = Selection::of(&ROOT_LABELS, paths);
         let mut entries = Vec::with_capacity(ROOT_LABELS.len());
-        for (index, (hash, mark)) in self.root_children().into_iter().zip(&selection.marks).enumerate() {
+        for (index, (hash, mark)) in self
+            .root_children()
+            .into_iter()
+            .zip(&selection.marks)
+            .enumerate()
+        {
             let shown = match mark {
                 Mark::Hidden => Shown::Hidden,
                 Mark::Neighbour => Shown::Tree(pruned(hash)),
@@ -180,7 +221,11 @@ impl CertifiedState {
                     _ => self.time_leaf.witness(rest),
                 }),
             };
-            entries.push(Entry { label: ROOT_LABELS[index], hash, shown });
+            entries.push(Entry {
+                label: ROOT_LABELS[index],
+                hash,
+                shown,
+            });
         }
         Ok(assemble(entries))
     }
@@ -190,7 +235,9 @@ impl CertifiedState {
         paths: &[&[Label]],
         request: Option<(&RequestId, Option<&RequestStatus>)>,
     ) -> Result<HashTree, StatusChanged> {
-        let Some((id, status)) = request else { return Ok(pruned(self.requests.root_hash())) };
+        let Some((id, status)) = request else {
+            return Ok(pruned(self.requests.root_hash()));
+        };
         let below: Vec<&[Label]> = paths
             .iter()
             .filter_map(|path| path.split_first())
@@ -222,7 +269,9 @@ fn status_tree(status: &RequestStatus) -> Arc<LabeledTree> {
     let mut children = vec![("status", LabeledTree::leaf(status_name(status)))];
     match status {
         RequestStatus::Received | RequestStatus::Processing | RequestStatus::Done => {}
-        RequestStatus::Replied(reply) => children.push(("reply", LabeledTree::leaf(reply.as_slice()))),
+        RequestStatus::Replied(reply) => {
+            children.push(("reply", LabeledTree::leaf(reply.as_slice())))
+        }
         RequestStatus::Rejected(reject) => {
             children.push(("reject_code", LabeledTree::leaf(leb128(reject.code as u64))));
             children.push(("reject_message", LabeledTree::leaf(reject.message.as_str())));
@@ -267,7 +316,10 @@ mod tests {
     fn requests(statuses: impl IntoIterator<Item = (u32, RequestStatus)>) -> TreeChanges {
         TreeChanges {
             time: 5,
-            requests: statuses.into_iter().map(|(number, status)| (id(number), status)).collect(),
+            requests: statuses
+                .into_iter()
+                .map(|(number, status)| (id(number), status))
+                .collect(),
             ..TreeChanges::default()
         }
     }
@@ -287,12 +339,22 @@ mod tests {
     #[test]
     fn statuses_are_found_and_absent_ones_proven_absent() {
         let mut state = CertifiedState::new(&identity());
-        state.apply(&requests((0..500u32).map(|number| (number, RequestStatus::Replied(number.to_be_bytes().to_vec())))));
-        state.apply(&requests([(77, rejected()), (78, RequestStatus::Processing)]));
+        state.apply(&requests((0..500u32).map(|number| {
+            (
+                number,
+                RequestStatus::Replied(number.to_be_bytes().to_vec()),
+            )
+        })));
+        state.apply(&requests([
+            (77, rejected()),
+            (78, RequestStatus::Processing),
+        ]));
         let lookup = |number: u32, status: Option<RequestStatus>, label: &[u8]| {
             let id = id(number);
             let wanted = path(&[b"request_status", &id]);
-            let witness = state.witness(&[&wanted], Some((&id, status.as_ref()))).unwrap();
+            let witness = state
+                .witness(&[&wanted], Some((&id, status.as_ref())))
+                .unwrap();
             assert_eq!(witness.digest(), state.root_hash());
             match witness.lookup_path([b"request_status".as_slice(), &id, label]) {
                 LookupResult::Found(value) => Some(value.to_vec()),
@@ -300,12 +362,24 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         };
-        assert_eq!(lookup(3, Some(RequestStatus::Replied(vec![0, 0, 0, 3])), b"reply"), Some(vec![0, 0, 0, 3]));
-        assert_eq!(lookup(77, Some(rejected()), b"status"), Some(b"rejected".to_vec()));
+        assert_eq!(
+            lookup(3, Some(RequestStatus::Replied(vec![0, 0, 0, 3])), b"reply"),
+            Some(vec![0, 0, 0, 3])
+        );
+        assert_eq!(
+            lookup(77, Some(rejected()), b"status"),
+            Some(b"rejected".to_vec())
+        );
         assert_eq!(lookup(77, Some(rejected()), b"reject_code"), Some(vec![5]));
-        assert_eq!(lookup(77, Some(rejected()), b"error_code"), Some(b"IC0503".to_vec()));
+        assert_eq!(
+            lookup(77, Some(rejected()), b"error_code"),
+            Some(b"IC0503".to_vec())
+        );
         assert_eq!(lookup(77, Some(rejected()), b"reply"), None);
-        assert_eq!(lookup(78, Some(rejected()), b"status"), Some(b"processing".to_vec()));
+        assert_eq!(
+            lookup(78, Some(rejected()), b"status"),
+            Some(b"processing".to_vec())
+        );
         assert_eq!(lookup(10_000, None, b"status"), None);
     }
 
@@ -316,11 +390,25 @@ mod tests {
         let id = id(1);
         let wanted = path(&[b"request_status", &id]);
         let other = RequestStatus::Replied(vec![2]);
-        assert_eq!(state.witness(&[&wanted], Some((&id, Some(&other)))).unwrap_err(), StatusChanged);
-        assert_eq!(state.witness(&[&wanted], Some((&id, None))).unwrap_err(), StatusChanged);
-        state.apply(&TreeChanges { pruned: vec![id], ..TreeChanges::default() });
+        assert_eq!(
+            state
+                .witness(&[&wanted], Some((&id, Some(&other))))
+                .unwrap_err(),
+            StatusChanged
+        );
+        assert_eq!(
+            state.witness(&[&wanted], Some((&id, None))).unwrap_err(),
+            StatusChanged
+        );
+        state.apply(&TreeChanges {
+            pruned: vec![id],
+            ..TreeChanges::default()
+        });
         let witness = state.witness(&[&wanted], Some((&id, None))).unwrap();
-        assert_eq!(witness.lookup_path([b"request_status".as_slice(), &id]), LookupResult::Absent);
+        assert_eq!(
+            witness.lookup_path([b"request_status".as_slice(), &id]),
+            LookupResult::Absent
+        );
     }
 
     #[test]
@@ -334,13 +422,22 @@ mod tests {
                 module_hash: Some([3; 32]),
                 controllers: vec![controller],
                 certified_data: vec![4; 32],
-                metadata: vec![MetadataSection { name: "candid:service".into(), public: true, content: b"service : {}".to_vec() }],
+                metadata: vec![MetadataSection {
+                    name: "candid:service".into(),
+                    public: true,
+                    content: b"service : {}".to_vec(),
+                }],
             }),
             ..TreeChanges::default()
         });
         let wanted = [
             path(&[b"canister", canister.as_slice(), b"module_hash"]),
-            path(&[b"canister", canister.as_slice(), b"metadata", b"candid:service"]),
+            path(&[
+                b"canister",
+                canister.as_slice(),
+                b"metadata",
+                b"candid:service",
+            ]),
             path(&[b"canister", canister.as_slice(), b"metadata", b"other"]),
             path(&[b"canister", canister.as_slice(), b"controllers"]),
             path(&[b"subnet"]),
@@ -348,7 +445,9 @@ mod tests {
             path(&[b"time"]),
             path(&[b"api_boundary_nodes"]),
         ];
-        let witness = state.witness(&wanted.iter().map(Vec::as_slice).collect::<Vec<_>>(), None).unwrap();
+        let witness = state
+            .witness(&wanted.iter().map(Vec::as_slice).collect::<Vec<_>>(), None)
+            .unwrap();
         assert_eq!(witness.digest(), state.root_hash());
         let id = canister.as_slice();
         let find = |labels: &[&[u8]]| match witness.lookup_path(labels) {
@@ -356,21 +455,48 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(find(&[b"canister", id, b"module_hash"]), [3; 32]);
-        assert_eq!(find(&[b"canister", id, b"metadata", b"candid:service"]), b"service : {}");
+        assert_eq!(
+            find(&[b"canister", id, b"metadata", b"candid:service"]),
+            b"service : {}"
+        );
         assert_eq!(find(&[b"time"]), leb128(1_000));
         let mut controllers = hex::decode("d9d9f781581d").unwrap();
         controllers.extend_from_slice(controller.as_slice());
         assert_eq!(find(&[b"canister", id, b"controllers"]), controllers);
         let subnet = identity().subnet_id;
         let node = identity().node_id;
-        assert_eq!(find(&[b"subnet", subnet.as_slice(), b"public_key"]), [1; 133]);
-        assert_eq!(find(&[b"subnet", subnet.as_slice(), b"node", node.as_slice(), b"public_key"]), [2; 44]);
+        assert_eq!(
+            find(&[b"subnet", subnet.as_slice(), b"public_key"]),
+            [1; 133]
+        );
+        assert_eq!(
+            find(&[
+                b"subnet",
+                subnet.as_slice(),
+                b"node",
+                node.as_slice(),
+                b"public_key"
+            ]),
+            [2; 44]
+        );
         let ranges = find(&[b"subnet", subnet.as_slice(), b"canister_ranges"]);
-        assert_eq!(hex::encode(&ranges), format!("d9d9f781824a{0}4a{0}", hex::encode(id)));
+        assert_eq!(
+            hex::encode(&ranges),
+            format!("d9d9f781824a{0}4a{0}", hex::encode(id))
+        );
         assert_eq!(find(&[b"canister_ranges", subnet.as_slice(), id]), ranges);
-        assert_eq!(witness.lookup_path([b"canister", id, b"metadata", b"other"]), LookupResult::Absent);
-        assert_eq!(witness.lookup_path([b"canister", id, b"certified_data"]), LookupResult::Unknown);
-        assert_eq!(witness.lookup_path([b"api_boundary_nodes"]), LookupResult::Absent);
+        assert_eq!(
+            witness.lookup_path([b"canister", id, b"metadata", b"other"]),
+            LookupResult::Absent
+        );
+        assert_eq!(
+            witness.lookup_path([b"canister", id, b"certified_data"]),
+            LookupResult::Unknown
+        );
+        assert_eq!(
+            witness.lookup_path([b"api_boundary_nodes"]),
+            LookupResult::Absent
+        );
     }
 
     #[test]

@@ -8,7 +8,9 @@ use candid::Principal;
 use ed25519_dalek::{Signer, SigningKey};
 
 /// What precedes the 32 bytes of an Ed25519 public key in its DER form (RFC 8410).
-const DER_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+const DER_PREFIX: [u8; 12] = [
+    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+];
 
 /// Bytes of a node key in DER form.
 pub const DER_LENGTH: usize = 44;
@@ -55,7 +57,9 @@ impl NodeKey {
 
     /// Signs the representation-independent hash of a query reply.
     pub fn sign_response(&self, hash: &Sha256Digest) -> [u8; 64] {
-        self.secret.sign(&[domain::RESPONSE, hash].concat()).to_bytes()
+        self.secret
+            .sign(&[domain::RESPONSE, hash].concat())
+            .to_bytes()
     }
 }
 
@@ -69,8 +73,14 @@ mod tests {
         let key = NodeKey::from_secret(&NodeKey::generate_secret()).unwrap();
         let public = PublicKey::from_der(key.der()).unwrap();
         let signature = key.sign_response(&[3; 32]);
-        public.verify(&[domain::RESPONSE, &[3; 32]].concat(), &signature).unwrap();
-        assert!(public.verify(&[domain::RESPONSE, &[4; 32]].concat(), &signature).is_err());
+        public
+            .verify(&[domain::RESPONSE, &[3; 32]].concat(), &signature)
+            .unwrap();
+        assert!(
+            public
+                .verify(&[domain::RESPONSE, &[4; 32]].concat(), &signature)
+                .is_err()
+        );
         assert!(NodeKey::from_secret(&[1; 31]).is_err());
     }
 }

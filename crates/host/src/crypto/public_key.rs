@@ -27,7 +27,9 @@ pub enum KeyError {
     Algorithm,
     #[error("the public key is not a valid key of its algorithm")]
     Key,
-    #[error("canister signatures are not accepted here: they are certified by a network this host does not trust")]
+    #[error(
+        "canister signatures are not accepted here: they are certified by a network this host does not trust"
+    )]
     CanisterSignature,
 }
 
@@ -53,17 +55,24 @@ impl PublicKey {
     /// [`KeyError`]: not DER, an algorithm that is not supported, or not a point of the curve.
     pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
         let info = SubjectPublicKeyInfoRef::try_from(der).map_err(|_| KeyError::Encoding)?;
-        let key = info.subject_public_key.as_bytes().ok_or(KeyError::Encoding)?;
+        let key = info
+            .subject_public_key
+            .as_bytes()
+            .ok_or(KeyError::Encoding)?;
         let curve = match info.algorithm.parameters {
             None => None,
-            Some(parameters) => {
-                Some(parameters.decode_as::<ObjectIdentifier>().map_err(|_| KeyError::Algorithm)?)
-            }
+            Some(parameters) => Some(
+                parameters
+                    .decode_as::<ObjectIdentifier>()
+                    .map_err(|_| KeyError::Algorithm)?,
+            ),
         };
         match (info.algorithm.oid, curve) {
             (ED25519, None) => {
                 let bytes = key.try_into().map_err(|_| KeyError::Key)?;
-                ed25519_dalek::VerifyingKey::from_bytes(bytes).map(Self::Ed25519).map_err(|_| KeyError::Key)
+                ed25519_dalek::VerifyingKey::from_bytes(bytes)
+                    .map(Self::Ed25519)
+                    .map_err(|_| KeyError::Key)
             }
             (EC_PUBLIC_KEY, Some(P256)) => p256_key(key).map(Self::EcdsaP256),
             (EC_PUBLIC_KEY, Some(SECP256K1)) => {
@@ -71,7 +80,9 @@ impl PublicKey {
                     .map(Self::EcdsaSecp256k1)
                     .map_err(|_| KeyError::Key)
             }
-            (COSE, None) => p256_key(&webauthn::cose_point(key).ok_or(KeyError::Key)?).map(Self::WebAuthnP256),
+            (COSE, None) => {
+                p256_key(&webauthn::cose_point(key).ok_or(KeyError::Key)?).map(Self::WebAuthnP256)
+            }
             (CANISTER_SIGNATURE, _) => Err(KeyError::CanisterSignature),
             _ => Err(KeyError::Algorithm),
         }
@@ -87,7 +98,8 @@ impl PublicKey {
             Self::Ed25519(key) => {
                 // Strict: no small-order keys, no second encoding of a signature.
                 let error = SignatureError("Ed25519");
-                let signature = ed25519_dalek::Signature::from_slice(signature).map_err(|_| error)?;
+                let signature =
+                    ed25519_dalek::Signature::from_slice(signature).map_err(|_| error)?;
                 key.verify_strict(message, &signature).map_err(|_| error)
             }
             Self::EcdsaP256(key) => {
@@ -104,15 +116,18 @@ impl PublicKey {
                 let signature = signature.normalize_s().unwrap_or(signature);
                 key.verify(message, &signature).map_err(|_| error)
             }
-            Self::WebAuthnP256(key) => {
-                webauthn::verify(key, message, signature).ok_or(SignatureError("Web Authentication"))
-            }
+            Self::WebAuthnP256(key) => webauthn::verify(key, message, signature)
+                .ok_or(SignatureError("Web Authentication")),
         }
     }
 }
 
 fn uncompressed(key: &[u8]) -> Result<&[u8], KeyError> {
-    if key.len() == POINT_LENGTH && key.first() == Some(&4) { Ok(key) } else { Err(KeyError::Key) }
+    if key.len() == POINT_LENGTH && key.first() == Some(&4) {
+        Ok(key)
+    } else {
+        Err(KeyError::Key)
+    }
 }
 
 fn p256_key(point: &[u8]) -> Result<p256::ecdsa::VerifyingKey, KeyError> {
@@ -137,7 +152,9 @@ mod tests {
     #[test]
     fn p256() {
         let secret = p256::ecdsa::SigningKey::from_slice(&[5; 32]).unwrap();
-        let der = p256::PublicKey::from(secret.verifying_key()).to_public_key_der().unwrap();
+        let der = p256::PublicKey::from(secret.verifying_key())
+            .to_public_key_der()
+            .unwrap();
         let key = PublicKey::from_der(der.as_bytes()).unwrap();
         let signature: p256::ecdsa::Signature = secret.sign(b"message");
         good_and_bad(&key, &signature.to_bytes());
@@ -146,7 +163,9 @@ mod tests {
     #[test]
     fn secp256k1_in_both_forms_of_s() {
         let secret = k256::ecdsa::SigningKey::from_slice(&[5; 32]).unwrap();
-        let der = k256::PublicKey::from(secret.verifying_key()).to_public_key_der().unwrap();
+        let der = k256::PublicKey::from(secret.verifying_key())
+            .to_public_key_der()
+            .unwrap();
         let key = PublicKey::from_der(der.as_bytes()).unwrap();
         let low: k256::ecdsa::Signature = secret.sign(b"message");
         good_and_bad(&key, &low.to_bytes());
@@ -172,14 +191,19 @@ mod tests {
     #[test]
     fn keys_that_are_refused() {
         let secret = p256::ecdsa::SigningKey::from_slice(&[5; 32]).unwrap();
-        let der = p256::PublicKey::from(secret.verifying_key()).to_public_key_der().unwrap().into_vec();
+        let der = p256::PublicKey::from(secret.verifying_key())
+            .to_public_key_der()
+            .unwrap()
+            .into_vec();
         let mut off_curve = der.clone();
         *off_curve.last_mut().unwrap() ^= 1;
         let mut trailing = der.clone();
         trailing.push(0);
-        let canister = hex::decode("301b300c060a2b0601040183b8430102030b000a00000000000000010101").unwrap();
+        let canister =
+            hex::decode("301b300c060a2b0601040183b8430102030b000a00000000000000010101").unwrap();
         let compressed_point = secret.verifying_key().to_encoded_point(true);
-        let mut compressed = hex::decode("3039301306072a8648ce3d020106082a8648ce3d030107032200").unwrap();
+        let mut compressed =
+            hex::decode("3039301306072a8648ce3d020106082a8648ce3d030107032200").unwrap();
         compressed.extend_from_slice(compressed_point.as_bytes());
         for (der, why) in [
             (vec![], KeyError::Encoding),
@@ -187,11 +211,25 @@ mod tests {
             (trailing, KeyError::Encoding),
             (off_curve, KeyError::Key),
             (compressed, KeyError::Key),
-            (crate::crypto::root_key::RootKey::from_secret(&[1; 32]).unwrap().der().to_vec(), KeyError::Algorithm),
+            (
+                crate::crypto::root_key::RootKey::from_secret(&[1; 32])
+                    .unwrap()
+                    .der()
+                    .to_vec(),
+                KeyError::Algorithm,
+            ),
         ] {
-            assert_eq!(PublicKey::from_der(&der).unwrap_err(), why, "{}", hex::encode(&der));
+            assert_eq!(
+                PublicKey::from_der(&der).unwrap_err(),
+                why,
+                "{}",
+                hex::encode(&der)
+            );
         }
         let refused = PublicKey::from_der(&canister).unwrap_err();
-        assert!(matches!(refused, KeyError::CanisterSignature | KeyError::Encoding));
+        assert!(matches!(
+            refused,
+            KeyError::CanisterSignature | KeyError::Encoding
+        ));
     }
 }

@@ -51,8 +51,10 @@ impl Hashable<'_> {
 
 /// The representation-independent hash of a record with these fields.
 pub fn hash_of_record(fields: &[(&str, Hashable<'_>)]) -> Sha256Digest {
-    let mut pairs: Vec<[Sha256Digest; 2]> =
-        fields.iter().map(|(name, value)| [sha256(&[name.as_bytes()]), value.hash()]).collect();
+    let mut pairs: Vec<[Sha256Digest; 2]> = fields
+        .iter()
+        .map(|(name, value)| [sha256(&[name.as_bytes()]), value.hash()])
+        .collect();
     pairs.sort_unstable();
     sha256(&[pairs.as_flattened().as_flattened()])
 }
@@ -80,12 +82,18 @@ impl<'a> TryFrom<&'a Value> for Hashable<'a> {
         Ok(match value {
             Value::Bytes(bytes) => Self::Bytes(bytes),
             Value::Text(text) => Self::Text(text),
-            Value::Integer(number) => Self::Nat(u64::try_from(*number).map_err(|_| Unhashable::Number)?),
-            Value::Array(items) => Self::Array(items.iter().map(Self::try_from).collect::<Result<_, _>>()?),
+            Value::Integer(number) => {
+                Self::Nat(u64::try_from(*number).map_err(|_| Unhashable::Number)?)
+            }
+            Value::Array(items) => {
+                Self::Array(items.iter().map(Self::try_from).collect::<Result<_, _>>()?)
+            }
             Value::Map(entries) => {
                 let mut fields = Vec::with_capacity(entries.len());
                 for (key, value) in entries {
-                    let Value::Text(key) = key else { return Err(Unhashable::Key) };
+                    let Value::Text(key) = key else {
+                        return Err(Unhashable::Key);
+                    };
                     fields.push((key.as_str(), Self::try_from(value)?));
                 }
                 let mut keys: Vec<&str> = fields.iter().map(|(key, _)| *key).collect();
@@ -114,12 +122,18 @@ mod tests {
             ("method_name", Hashable::Text("hello")),
             ("arg", Hashable::Bytes(b"DIDL\x00\xFD*")),
         ]);
-        assert_eq!(hex::encode(id), "1d1091364d6bb8a6c16b203ee75467d59ead468f523eb058880ae8ec80e2b101");
+        assert_eq!(
+            hex::encode(id),
+            "1d1091364d6bb8a6c16b203ee75467d59ead468f523eb058880ae8ec80e2b101"
+        );
     }
 
     #[test]
     fn nested_record_of_the_specification() {
-        let nested = Hashable::Record(vec![("reply", Hashable::Record(vec![("arg", Hashable::Bytes(b"DIDL\0\0"))]))]);
+        let nested = Hashable::Record(vec![(
+            "reply",
+            Hashable::Record(vec![("arg", Hashable::Bytes(b"DIDL\0\0"))]),
+        )]);
         let inner = sha256(&[&sha256(&[b"arg"]), &sha256(&[b"DIDL\0\0"])]);
         assert_eq!(nested.hash(), sha256(&[&sha256(&[b"reply"]), &inner]));
     }
@@ -128,7 +142,10 @@ mod tests {
     fn leb128_of_the_specification() {
         assert_eq!(leb128(0), [0]);
         assert_eq!(leb128(624_485), [0xe5, 0x8e, 0x26]);
-        assert_eq!(leb128(u64::MAX), [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]);
+        assert_eq!(
+            leb128(u64::MAX),
+            [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]
+        );
     }
 
     #[test]
@@ -141,7 +158,11 @@ mod tests {
 
     #[test]
     fn values_without_a_hash_are_refused() {
-        let twice = Value::Map(vec![("a".into(), 1.into()), ("b".into(), 1.into()), ("a".into(), 1.into())]);
+        let twice = Value::Map(vec![
+            ("a".into(), 1.into()),
+            ("b".into(), 1.into()),
+            ("a".into(), 1.into()),
+        ]);
         for (value, why) in [
             (Value::Integer((-1).into()), Unhashable::Number),
             (Value::Bool(true), Unhashable::Type),

@@ -13,8 +13,9 @@ const CIPHERSUITE: &[u8] = b"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_NUL_";
 /// What precedes the 96 bytes of the key in its DER form: algorithm 1.3.6.1.4.1.44668.5.3.1.2.1, curve
 /// 1.3.6.1.4.1.44668.5.3.2.1.
 const DER_PREFIX: [u8; 37] = [
-    0x30, 0x81, 0x82, 0x30, 0x1d, 0x06, 0x0d, 0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0xdc, 0x7c, 0x05, 0x03, 0x01, 0x02,
-    0x01, 0x06, 0x0c, 0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0xdc, 0x7c, 0x05, 0x03, 0x02, 0x01, 0x03, 0x61, 0x00,
+    0x30, 0x81, 0x82, 0x30, 0x1d, 0x06, 0x0d, 0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0xdc, 0x7c, 0x05,
+    0x03, 0x01, 0x02, 0x01, 0x06, 0x0c, 0x2b, 0x06, 0x01, 0x04, 0x01, 0x82, 0xdc, 0x7c, 0x05, 0x03,
+    0x02, 0x01, 0x03, 0x61, 0x00,
 ];
 
 /// Bytes of a root key in DER form.
@@ -70,17 +71,25 @@ impl RootKey {
 
     /// Signs the root hash of a state tree. About half a millisecond.
     pub fn sign(&self, root_hash: &Sha256Digest) -> [u8; SIGNATURE_LENGTH] {
-        self.secret.sign(&message(root_hash), CIPHERSUITE, &[]).to_bytes()
+        self.secret
+            .sign(&message(root_hash), CIPHERSUITE, &[])
+            .to_bytes()
     }
 }
 
 /// Whether `signature` over `root_hash` was made by the root key with the DER form `der`.
 pub fn verify(der: &[u8], root_hash: &Sha256Digest, signature: &[u8]) -> bool {
-    let Some(key) = der.strip_prefix(&DER_PREFIX) else { return false };
-    let (Ok(key), Ok(signature)) = (PublicKey::key_validate(key), Signature::from_bytes(signature)) else {
+    let Some(key) = der.strip_prefix(&DER_PREFIX) else {
         return false;
     };
-    signature.verify(true, &message(root_hash), CIPHERSUITE, &[], &key, false) == BLST_ERROR::BLST_SUCCESS
+    let (Ok(key), Ok(signature)) = (
+        PublicKey::key_validate(key),
+        Signature::from_bytes(signature),
+    ) else {
+        return false;
+    };
+    signature.verify(true, &message(root_hash), CIPHERSUITE, &[], &key, false)
+        == BLST_ERROR::BLST_SUCCESS
 }
 
 fn message(root_hash: &Sha256Digest) -> Vec<u8> {
@@ -106,7 +115,10 @@ mod tests {
     #[test]
     fn the_same_secret_gives_the_same_key() {
         let secret = RootKey::generate_secret();
-        assert_eq!(RootKey::from_secret(&secret).unwrap().der(), RootKey::from_secret(&secret).unwrap().der());
+        assert_eq!(
+            RootKey::from_secret(&secret).unwrap().der(),
+            RootKey::from_secret(&secret).unwrap().der()
+        );
         assert!(RootKey::from_secret(&secret[1..]).is_err());
     }
 }

@@ -11,14 +11,18 @@ const MAX_DEPTH: usize = 4;
 /// The uncompressed point in a COSE key that is of type EC2 (2), for ES256 (-7) on P-256 (1); `None` for
 /// anything else.
 pub(super) fn cose_point(cose: &[u8]) -> Option<Vec<u8>> {
-    let Value::Map(entries) = decode(cose)? else { return None };
+    let Value::Map(entries) = decode(cose)? else {
+        return None;
+    };
     let mut kind = None;
     let mut algorithm = None;
     let mut curve = None;
     let mut x = None;
     let mut y = None;
     for (key, value) in entries {
-        let Value::Integer(key) = key else { return None };
+        let Value::Integer(key) = key else {
+            return None;
+        };
         let duplicate = match (i64::try_from(key).ok()?, value) {
             (1, Value::Integer(value)) => kind.replace(i64::try_from(value).ok()?).is_some(),
             (3, Value::Integer(value)) => algorithm.replace(i64::try_from(value).ok()?).is_some(),
@@ -52,19 +56,29 @@ struct ClientData {
 }
 
 /// Verifies an assertion over `message`; `None` where anything about it is not as it must be.
-pub(super) fn verify(key: &p256::ecdsa::VerifyingKey, message: &[u8], assertion: &[u8]) -> Option<()> {
+pub(super) fn verify(
+    key: &p256::ecdsa::VerifyingKey,
+    message: &[u8],
+    assertion: &[u8],
+) -> Option<()> {
     let value = match decode(assertion)? {
         Value::Tag(55799, value) => *value,
         value => value,
     };
-    let Value::Map(entries) = value else { return None };
+    let Value::Map(entries) = value else {
+        return None;
+    };
     let mut authenticator_data = None;
     let mut client_data = None;
     let mut signature = None;
     for (key, value) in entries {
         let duplicate = match (key.as_text()?, value) {
-            ("authenticator_data", Value::Bytes(bytes)) => authenticator_data.replace(bytes).is_some(),
-            ("client_data_json", Value::Text(text)) => client_data.replace(text.into_bytes()).is_some(),
+            ("authenticator_data", Value::Bytes(bytes)) => {
+                authenticator_data.replace(bytes).is_some()
+            }
+            ("client_data_json", Value::Text(text)) => {
+                client_data.replace(text.into_bytes()).is_some()
+            }
             ("client_data_json", Value::Bytes(bytes)) => client_data.replace(bytes).is_some(),
             ("signature", Value::Bytes(bytes)) => signature.replace(bytes).is_some(),
             _ => return None,
@@ -73,14 +87,20 @@ pub(super) fn verify(key: &p256::ecdsa::VerifyingKey, message: &[u8], assertion:
             return None;
         }
     }
-    let (authenticator_data, client_data, signature) = (authenticator_data?, client_data?, signature?);
+    let (authenticator_data, client_data, signature) =
+        (authenticator_data?, client_data?, signature?);
 
     let claims: ClientData = serde_json::from_slice(&client_data).ok()?;
-    if claims.kind != "webauthn.get" || claims.challenge.trim_end_matches('=') != base64url(message) {
+    if claims.kind != "webauthn.get" || claims.challenge.trim_end_matches('=') != base64url(message)
+    {
         return None;
     }
     let signature = p256::ecdsa::Signature::from_der(&signature).ok()?;
-    let signed = [authenticator_data.as_slice(), &super::sha256(&[&client_data])].concat();
+    let signed = [
+        authenticator_data.as_slice(),
+        &super::sha256(&[&client_data]),
+    ]
+    .concat();
     key.verify(&signed, &signature).ok()
 }
 
@@ -117,8 +137,14 @@ mod tests {
             (1.into(), 2.into()),
             (3.into(), Value::Integer((-7).into())),
             (Value::Integer((-1).into()), 1.into()),
-            (Value::Integer((-2).into()), Value::Bytes(point[1..33].to_vec())),
-            (Value::Integer((-3).into()), Value::Bytes(point[33..].to_vec())),
+            (
+                Value::Integer((-2).into()),
+                Value::Bytes(point[1..33].to_vec()),
+            ),
+            (
+                Value::Integer((-3).into()),
+                Value::Bytes(point[33..].to_vec()),
+            ),
         ]);
         let mut bytes = Vec::new();
         ciborium::into_writer(&key, &mut bytes).unwrap();
@@ -126,14 +152,24 @@ mod tests {
     }
 
     fn assertion(secret: &p256::ecdsa::SigningKey, kind: &str, challenge: &[u8]) -> Vec<u8> {
-        let client = format!(r#"{{"type":"{kind}","challenge":"{}","origin":"http://localhost"}}"#, base64url(challenge));
+        let client = format!(
+            r#"{{"type":"{kind}","challenge":"{}","origin":"http://localhost"}}"#,
+            base64url(challenge)
+        );
         let data = vec![9; 37];
-        let signed = [data.as_slice(), &crate::crypto::sha256(&[client.as_bytes()])].concat();
+        let signed = [
+            data.as_slice(),
+            &crate::crypto::sha256(&[client.as_bytes()]),
+        ]
+        .concat();
         let signature: p256::ecdsa::Signature = secret.sign(&signed);
         let map = Value::Map(vec![
             ("authenticator_data".into(), Value::Bytes(data)),
             ("client_data_json".into(), Value::Text(client)),
-            ("signature".into(), Value::Bytes(signature.to_der().as_bytes().to_vec())),
+            (
+                "signature".into(),
+                Value::Bytes(signature.to_der().as_bytes().to_vec()),
+            ),
         ]);
         let mut bytes = Vec::new();
         ciborium::into_writer(&Value::Tag(55799, Box::new(map)), &mut bytes).unwrap();
@@ -142,7 +178,13 @@ mod tests {
 
     #[test]
     fn base64url_of_rfc_4648() {
-        for (bytes, text) in [("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg")] {
+        for (bytes, text) in [
+            ("", ""),
+            ("f", "Zg"),
+            ("fo", "Zm8"),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg"),
+        ] {
             assert_eq!(base64url(bytes.as_bytes()), text);
         }
         assert_eq!(base64url(&[0xfb, 0xff]), "-_8");
@@ -157,7 +199,13 @@ mod tests {
         ))
         .unwrap();
         let key = crate::crypto::public_key::PublicKey::from_der(&der);
-        assert!(matches!(key, Ok(crate::crypto::public_key::PublicKey::WebAuthnP256(_))), "{key:?}");
+        assert!(
+            matches!(
+                key,
+                Ok(crate::crypto::public_key::PublicKey::WebAuthnP256(_))
+            ),
+            "{key:?}"
+        );
     }
 
     #[test]
@@ -165,14 +213,31 @@ mod tests {
         let secret = p256::ecdsa::SigningKey::from_slice(&[5; 32]).unwrap();
         let key = *secret.verifying_key();
         let point = key.to_encoded_point(false);
-        assert_eq!(cose_point(&cose(point.as_bytes())).as_deref(), Some(point.as_bytes()));
+        assert_eq!(
+            cose_point(&cose(point.as_bytes())).as_deref(),
+            Some(point.as_bytes())
+        );
 
         let good = assertion(&secret, "webauthn.get", b"message");
         assert!(verify(&key, b"message", &good).is_some());
         assert!(verify(&key, b"massage", &good).is_none());
         assert!(verify(&key, b"message", &good[..good.len() - 1]).is_none());
-        assert!(verify(&key, b"message", &assertion(&secret, "webauthn.create", b"message")).is_none());
+        assert!(
+            verify(
+                &key,
+                b"message",
+                &assertion(&secret, "webauthn.create", b"message")
+            )
+            .is_none()
+        );
         let other = p256::ecdsa::SigningKey::from_slice(&[6; 32]).unwrap();
-        assert!(verify(&key, b"message", &assertion(&other, "webauthn.get", b"message")).is_none());
+        assert!(
+            verify(
+                &key,
+                b"message",
+                &assertion(&other, "webauthn.get", b"message")
+            )
+            .is_none()
+        );
     }
 }

@@ -46,8 +46,14 @@ pub(super) fn routes() -> Router<Arc<Interface>> {
         .route("/api/v4/canister/{id}/call", post(call_v3))
         .route("/api/v2/canister/{id}/query", post(query))
         .route("/api/v3/canister/{id}/query", post(query))
-        .route("/api/v2/canister/{id}/read_state", post(read_canister_state))
-        .route("/api/v3/canister/{id}/read_state", post(read_canister_state))
+        .route(
+            "/api/v2/canister/{id}/read_state",
+            post(read_canister_state),
+        )
+        .route(
+            "/api/v3/canister/{id}/read_state",
+            post(read_canister_state),
+        )
         .route("/api/v2/subnet/{id}/read_state", post(read_subnet_state))
         .route("/api/v3/subnet/{id}/read_state", post(read_subnet_state))
 }
@@ -95,7 +101,10 @@ async fn call_v3(
         Submitted::Executed(status) => status,
         Submitted::Pending => return Ok(StatusCode::ACCEPTED.into_response()),
         Submitted::Rejected(reject) => {
-            return Ok(cbor_response(cbor(&Rejection::of(&reject, Some("non_replicated_rejection")))));
+            return Ok(cbor_response(cbor(&Rejection::of(
+                &reject,
+                Some("non_replicated_rejection"),
+            ))));
         }
     };
 
@@ -106,7 +115,10 @@ async fn call_v3(
     }
     let paths = vec![vec![b"request_status".to_vec(), request_id.to_vec()]];
     let certificate = request_certificate(&interface, paths, request_id, Some(status)).await?;
-    Ok(cbor_response(cbor(&Replied { status: "replied", certificate: Bytes::new(&certificate) })))
+    Ok(cbor_response(cbor(&Replied {
+        status: "replied",
+        certificate: Bytes::new(&certificate),
+    })))
 }
 
 /// Reads and authenticates an update call.
@@ -118,7 +130,9 @@ async fn accept_call(
 ) -> Result<(RequestId, Ingress), Refusal> {
     let effective = hosted_canister(interface, id)?;
     let (envelope, _) = accept(interface, headers, body).await?;
-    let Content::Call(call) = envelope.content else { return Err(wrong_type("call", &envelope.content)) };
+    let Content::Call(call) = envelope.content else {
+        return Err(wrong_type("call", &envelope.content));
+    };
     check_call(&call, effective)?;
     let ingress = Ingress {
         request_id: envelope.request_id,
@@ -139,18 +153,30 @@ enum Submitted {
 }
 
 /// Submits a call and waits at most `patience` for its end. It goes on after that, and after the client left.
-async fn submit(interface: &Arc<Interface>, ingress: Ingress, patience: Duration) -> Result<Submitted, Refusal> {
+async fn submit(
+    interface: &Arc<Interface>,
+    ingress: Ingress,
+    patience: Duration,
+) -> Result<Submitted, Refusal> {
     let backend = interface.backend.clone();
     let execution = tokio::spawn(async move { backend.submit(ingress).await });
-    let Ok(ended) = tokio::time::timeout(patience, execution).await else { return Ok(Submitted::Pending) };
+    let Ok(ended) = tokio::time::timeout(patience, execution).await else {
+        return Ok(Submitted::Pending);
+    };
     match ended.map_err(|error| {
         tracing::error!(%error, "the execution of a call ended abnormally");
-        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "The call's execution ended abnormally.")
+        Refusal::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "The call's execution ended abnormally.",
+        )
     })? {
         Ok(status) => Ok(Submitted::Executed(status)),
         Err(Refused::Rejected(reject)) => Ok(Submitted::Rejected(reject)),
         Err(refused @ Refused::Expired) => Err(Refusal::bad_request(sentence(&refused))),
-        Err(refused @ Refused::Busy) => Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, sentence(&refused))),
+        Err(refused @ Refused::Busy) => Err(Refusal::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            sentence(&refused),
+        )),
         Err(refused @ Refused::Unavailable(_)) => Err(Refusal::unavailable(sentence(&refused))),
     }
 }
@@ -163,24 +189,40 @@ async fn query(
 ) -> Result<Response, Refusal> {
     let effective = hosted_canister(&interface, &id)?;
     let (envelope, _) = accept(&interface, &headers, body).await?;
-    let Content::Query(call) = envelope.content else { return Err(wrong_type("query", &envelope.content)) };
+    let Content::Query(call) = envelope.content else {
+        return Err(wrong_type("query", &envelope.content));
+    };
     check_call(&call, effective)?;
     let result = if call.canister_id == Principal::management_canister() {
         Err(Reject {
             code: crate::message::RejectCode::CanisterReject,
-            message: format!("The management canister has no query method '{}' here.", call.method_name),
+            message: format!(
+                "The management canister has no query method '{}' here.",
+                call.method_name
+            ),
             error_code: Some("IC0536".to_string()),
         })
     } else {
-        interface.backend.query(envelope.sender, call.method_name, call.arg).await
+        interface
+            .backend
+            .query(envelope.sender, call.method_name, call.arg)
+            .await
     };
     let large = result.as_ref().is_ok_and(|reply| reply.len() > LARGE);
     let request_id = envelope.request_id;
-    interface.compute(large, move |interface| Ok(query_response(interface, request_id, &result))).await
+    interface
+        .compute(large, move |interface| {
+            Ok(query_response(interface, request_id, &result))
+        })
+        .await
 }
 
 /// A query's result, signed with the node key.
-fn query_response(interface: &Interface, request_id: RequestId, result: &Result<Vec<u8>, Reject>) -> Response {
+fn query_response(
+    interface: &Interface,
+    request_id: RequestId,
+    result: &Result<Vec<u8>, Reject>,
+) -> Response {
     #[derive(Serialize)]
     struct Reply<'a> {
         arg: &'a Bytes,
@@ -193,11 +235,17 @@ fn query_response(interface: &Interface, request_id: RequestId, result: &Result<
     }
 
     let timestamp = interface.backend.time();
-    let mut signed = vec![("timestamp", Hashable::Nat(timestamp)), ("request_id", Hashable::Bytes(&request_id))];
+    let mut signed = vec![
+        ("timestamp", Hashable::Nat(timestamp)),
+        ("request_id", Hashable::Bytes(&request_id)),
+    ];
     match result {
         Ok(reply) => {
             signed.push(("status", Hashable::Text("replied")));
-            signed.push(("reply", Hashable::Record(vec![("arg", Hashable::Bytes(reply))])));
+            signed.push((
+                "reply",
+                Hashable::Record(vec![("arg", Hashable::Bytes(reply))]),
+            ));
         }
         Err(reject) => {
             signed.push(("status", Hashable::Text("rejected")));
@@ -211,11 +259,23 @@ fn query_response(interface: &Interface, request_id: RequestId, result: &Result<
     let node_key = interface.certification.node_key();
     let signature = node_key.sign_response(&hash_of_record(&signed));
     let node_id = node_key.node_id();
-    let signatures =
-        [NodeSignature { timestamp, signature: Bytes::new(&signature), identity: Bytes::new(node_id.as_slice()) }];
+    let signatures = [NodeSignature {
+        timestamp,
+        signature: Bytes::new(&signature),
+        identity: Bytes::new(node_id.as_slice()),
+    }];
     cbor_response(match result {
-        Ok(reply) => cbor(&Replied { status: "replied", reply: Reply { arg: Bytes::new(reply) }, signatures }),
-        Err(reject) => cbor(&Rejection { signatures: Some(signatures), ..Rejection::of(reject, Some("rejected")) }),
+        Ok(reply) => cbor(&Replied {
+            status: "replied",
+            reply: Reply {
+                arg: Bytes::new(reply),
+            },
+            signatures,
+        }),
+        Err(reject) => cbor(&Rejection {
+            signatures: Some(signatures),
+            ..Rejection::of(reject, Some("rejected"))
+        }),
     })
 }
 
@@ -237,7 +297,9 @@ async fn read_subnet_state(
 ) -> Result<Response, Refusal> {
     let subnet = parse_principal(&id)?;
     if subnet != interface.certification.root_key().subnet_id() {
-        return Err(Refusal::bad_request(format!("The subnet {subnet} is not this host.")));
+        return Err(Refusal::bad_request(format!(
+            "The subnet {subnet} is not this host."
+        )));
     }
     read_state(&interface, Endpoint::Subnet(subnet), &headers, body).await
 }
@@ -249,20 +311,37 @@ async fn read_state(
     body: Body,
 ) -> Result<Response, Refusal> {
     let (envelope, targets) = accept(interface, headers, body).await?;
-    let Content::ReadState { paths } = envelope.content else { return Err(wrong_type("read_state", &envelope.content)) };
+    let Content::ReadState { paths } = envelope.content else {
+        return Err(wrong_type("read_state", &envelope.content));
+    };
 
     #[derive(Serialize)]
     struct ReadState<'a> {
         certificate: &'a Bytes,
     }
-    let certificate = match authorize(&*interface.backend, endpoint, envelope.sender, &targets, &paths)? {
+    let certificate = match authorize(
+        &*interface.backend,
+        endpoint,
+        envelope.sender,
+        &targets,
+        &paths,
+    )? {
         None => {
-            let certificate = move |interface: &Interface| interface.certification.certificate(&paths, None);
-            interface.compute(true, move |interface| certificate(interface).map_err(changing)).await?
+            let certificate =
+                move |interface: &Interface| interface.certification.certificate(&paths, None);
+            interface
+                .compute(true, move |interface| {
+                    certificate(interface).map_err(changing)
+                })
+                .await?
         }
-        Some((id, request)) => request_certificate(interface, paths, id, request.map(|request| request.status)).await?,
+        Some((id, request)) => {
+            request_certificate(interface, paths, id, request.map(|request| request.status)).await?
+        }
     };
-    Ok(cbor_response(cbor(&ReadState { certificate: Bytes::new(&certificate) })))
+    Ok(cbor_response(cbor(&ReadState {
+        certificate: Bytes::new(&certificate),
+    })))
 }
 
 /// A certificate for paths that name the request `id`, whose status the store has as `status`. Where the tree has
@@ -278,7 +357,11 @@ async fn request_certificate(
     for _ in 0..STATUS_ATTEMPTS {
         let (paths, known) = (paths.clone(), status.clone());
         let made = interface
-            .compute(true, move |interface| Ok(interface.certification.certificate(&paths, Some((&id, known.as_ref())))))
+            .compute(true, move |interface| {
+                Ok(interface
+                    .certification
+                    .certificate(&paths, Some((&id, known.as_ref()))))
+            })
             .await?;
         match made {
             Ok(certificate) => return Ok(certificate),
@@ -322,7 +405,10 @@ fn check_call(call: &CallContent, effective: Principal) -> Result<(), Refusal> {
     if call.arg.len() > MAX_ARGUMENT {
         return Err(Refusal::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            format!("The argument has {} bytes, the limit is {MAX_ARGUMENT}.", call.arg.len()),
+            format!(
+                "The argument has {} bytes, the limit is {MAX_ARGUMENT}.",
+                call.arg.len()
+            ),
         ));
     }
     Ok(())
@@ -335,16 +421,23 @@ fn hosted_canister(interface: &Interface, id: &str) -> Result<Principal, Refusal
     if canister == hosted {
         Ok(canister)
     } else {
-        Err(Refusal::bad_request(format!("The canister {canister} does not exist here. This host runs {hosted}.")))
+        Err(Refusal::bad_request(format!(
+            "The canister {canister} does not exist here. This host runs {hosted}."
+        )))
     }
 }
 
 fn parse_principal(id: &str) -> Result<Principal, Refusal> {
-    Principal::from_text(id).map_err(|error| Refusal::bad_request(format!("The id in the URL is not a principal: {error}.")))
+    Principal::from_text(id).map_err(|error| {
+        Refusal::bad_request(format!("The id in the URL is not a principal: {error}."))
+    })
 }
 
 fn wrong_type(expected: &str, content: &Content) -> Refusal {
-    Refusal::bad_request(format!("A {} request was sent to the {expected} endpoint.", content.request_type()))
+    Refusal::bad_request(format!(
+        "A {} request was sent to the {expected} endpoint.",
+        content.request_type()
+    ))
 }
 
 /// The node key's signature of a query's result.

@@ -27,7 +27,11 @@ pub enum AuthenticationError {
         "Invalid request expiry: Specified ingress_expiry not within expected range: \
          Minimum allowed expiry: {minimum}, Maximum allowed expiry: {maximum}, Provided expiry: {provided}."
     )]
-    RequestExpiry { minimum: u64, maximum: u64, provided: u64 },
+    RequestExpiry {
+        minimum: u64,
+        maximum: u64,
+        provided: u64,
+    },
     #[error("An anonymous request must have neither key nor signature nor delegation.")]
     SignedAnonymous,
     #[error("The request has no {0}, which a sender other than the anonymous one must provide.")]
@@ -93,12 +97,25 @@ pub fn authenticate(envelope: &Envelope, now: u64) -> Result<Targets, Authentica
     if anonymous {
         let unsigned = envelope.sender_pubkey.is_none()
             && envelope.sender_sig.is_none()
-            && envelope.sender_delegation.as_ref().is_none_or(Vec::is_empty);
-        return if unsigned { Ok(Targets::All) } else { Err(AuthenticationError::SignedAnonymous) };
+            && envelope
+                .sender_delegation
+                .as_ref()
+                .is_none_or(Vec::is_empty);
+        return if unsigned {
+            Ok(Targets::All)
+        } else {
+            Err(AuthenticationError::SignedAnonymous)
+        };
     }
 
-    let pubkey = envelope.sender_pubkey.as_ref().ok_or(AuthenticationError::Unsigned("sender_pubkey"))?;
-    let signature = envelope.sender_sig.as_ref().ok_or(AuthenticationError::Unsigned("sender_sig"))?;
+    let pubkey = envelope
+        .sender_pubkey
+        .as_ref()
+        .ok_or(AuthenticationError::Unsigned("sender_pubkey"))?;
+    let signature = envelope
+        .sender_sig
+        .as_ref()
+        .ok_or(AuthenticationError::Unsigned("sender_sig"))?;
     if envelope.sender != Principal::self_authenticating(pubkey) {
         return Err(AuthenticationError::SenderMismatch(envelope.sender));
     }
@@ -108,7 +125,9 @@ pub fn authenticate(envelope: &Envelope, now: u64) -> Result<Targets, Authentica
         Content::Call(call) | Content::Query(call) if !targets.contains(&call.canister_id) => {
             return Err(AuthenticationError::NotATarget(call.canister_id));
         }
-        Content::Call(_) if chain.iter().any(|link| link.queries_only) => return Err(AuthenticationError::QueriesOnly),
+        Content::Call(_) if chain.iter().any(|link| link.queries_only) => {
+            return Err(AuthenticationError::QueriesOnly);
+        }
         _ => {}
     }
 
@@ -126,12 +145,20 @@ fn check_expiry(expiry: u64, now: u64) -> Result<(), AuthenticationError> {
     if (now..=maximum).contains(&expiry) {
         Ok(())
     } else {
-        Err(AuthenticationError::RequestExpiry { minimum: now, maximum, provided: expiry })
+        Err(AuthenticationError::RequestExpiry {
+            minimum: now,
+            maximum,
+            provided: expiry,
+        })
     }
 }
 
 /// Everything about a chain of delegations except its signatures.
-fn check_chain(pubkey: &[u8], chain: &[SignedDelegation], now: u64) -> Result<Targets, AuthenticationError> {
+fn check_chain(
+    pubkey: &[u8],
+    chain: &[SignedDelegation],
+    now: u64,
+) -> Result<Targets, AuthenticationError> {
     if chain.len() > MAX_DELEGATIONS {
         return Err(AuthenticationError::TooManyDelegations(chain.len()));
     }
@@ -142,7 +169,10 @@ fn check_chain(pubkey: &[u8], chain: &[SignedDelegation], now: u64) -> Result<Ta
             return Err(AuthenticationError::DelegationLoop);
         }
         if link.expiration < now {
-            return Err(AuthenticationError::DelegationExpired { expiration: link.expiration, now });
+            return Err(AuthenticationError::DelegationExpired {
+                expiration: link.expiration,
+                now,
+            });
         }
         if let Some(canisters) = &link.targets {
             if canisters.len() > MAX_TARGETS {

@@ -16,7 +16,12 @@ pub trait Backend: Send + Sync + 'static {
     fn submit(&self, ingress: Ingress) -> BoxFuture<'_, Result<RequestStatus, Refused>>;
 
     /// Executes a query method on committed state.
-    fn query(&self, sender: Principal, method: String, arg: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, Reject>>;
+    fn query(
+        &self,
+        sender: Principal,
+        method: String,
+        arg: Vec<u8>,
+    ) -> BoxFuture<'_, Result<Vec<u8>, Reject>>;
 
     /// What is known of a request; `None` where it was never submitted or is forgotten.
     fn request(&self, id: &RequestId) -> Option<RequestInfo>;

@@ -17,8 +17,16 @@ const MAX_DRAINED: usize = 64 * 1024 * 1024;
 ///
 /// # Errors
 /// 415 for another content type, 413 above the limit, 408 after the timeout, 400 where the connection fails.
-pub async fn read_cbor(headers: &HeaderMap, body: Body, limit: usize, timeout: Duration) -> Result<Vec<u8>, Refusal> {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+pub async fn read_cbor(
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+    timeout: Duration,
+) -> Result<Vec<u8>, Refusal> {
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
     let essence = content_type.split(';').next().unwrap_or("").trim();
     if !essence.eq_ignore_ascii_case("application/cbor") {
         return Err(Refusal::new(
@@ -33,13 +41,22 @@ pub async fn read_cbor(headers: &HeaderMap, body: Body, limit: usize, timeout: D
 ///
 /// # Errors
 /// 413 above the limit, 408 after the timeout, 400 where the connection fails.
-pub async fn read(headers: &HeaderMap, body: Body, limit: usize, timeout: Duration) -> Result<Vec<u8>, Refusal> {
+pub async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+    timeout: Duration,
+) -> Result<Vec<u8>, Refusal> {
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.parse::<usize>().ok());
-    let too_large =
-        || Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The request is larger than the limit of {limit} bytes."));
+    let too_large = || {
+        Refusal::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("The request is larger than the limit of {limit} bytes."),
+        )
+    };
     // A client that waits for "100 Continue" has sent nothing yet and need not.
     if announced.is_some_and(|length| length > limit) && headers.contains_key(header::EXPECT) {
         return Err(too_large());
@@ -58,9 +75,14 @@ pub async fn read(headers: &HeaderMap, body: Body, limit: usize, timeout: Durati
         }
         Ok(bytes)
     };
-    tokio::time::timeout(timeout, read).await.unwrap_or_else(|_| {
-        Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "The request's body did not arrive in time."))
-    })
+    tokio::time::timeout(timeout, read)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Refusal::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "The request's body did not arrive in time.",
+            ))
+        })
 }
 
 async fn drain(mut stream: BodyDataStream) {

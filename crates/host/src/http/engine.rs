@@ -1,13 +1,15 @@
 //! The engine behind the HTTP interface: its certification, and serving it.
 
+use super::Options;
 use super::backend::{Backend, BoxFuture, Refused};
 use super::server::{ServeError, serve_backend};
-use super::Options;
 use crate::certificate::Certification;
 use crate::crypto::node_key::NodeKey;
 use crate::crypto::root_key::{InvalidSecret, RootKey};
 use crate::engine::{Engine, SubmitError};
-use crate::message::{CanisterState, Ingress, Reject, RejectCode, RequestId, RequestInfo, RequestStatus};
+use crate::message::{
+    CanisterState, Ingress, Reject, RejectCode, RequestId, RequestInfo, RequestStatus,
+};
 use crate::runtime::Network;
 use candid::Principal;
 use std::future::Future;
@@ -23,7 +25,12 @@ impl Backend for Engine {
         Box::pin(async move { Engine::submit(self, ingress).await.map_err(Refused::from) })
     }
 
-    fn query(&self, sender: Principal, method: String, arg: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, Reject>> {
+    fn query(
+        &self,
+        sender: Principal,
+        method: String,
+        arg: Vec<u8>,
+    ) -> BoxFuture<'_, Result<Vec<u8>, Reject>> {
         Box::pin(async move { Engine::query(self, sender, &method, &arg).await })
     }
 
@@ -70,17 +77,29 @@ impl From<SubmitError> for Refused {
 /// [`ServeError::Key`] and [`ServeError::State`].
 pub fn certify(engine: &Engine) -> Result<Arc<Certification>, ServeError> {
     let invalid = |name: &'static str| {
-        move |error: InvalidSecret| ServeError::Key { name, source: io::Error::new(io::ErrorKind::InvalidData, error) }
+        move |error: InvalidSecret| ServeError::Key {
+            name,
+            source: io::Error::new(io::ErrorKind::InvalidData, error),
+        }
     };
     let unusable = |name: &'static str| move |source: io::Error| ServeError::Key { name, source };
-    let root_secret = engine.secret("root", || RootKey::generate_secret().to_vec()).map_err(unusable("root"))?;
-    let node_secret = engine.secret("node", || NodeKey::generate_secret().to_vec()).map_err(unusable("node"))?;
+    let root_secret = engine
+        .secret("root", || RootKey::generate_secret().to_vec())
+        .map_err(unusable("root"))?;
+    let node_secret = engine
+        .secret("node", || NodeKey::generate_secret().to_vec())
+        .map_err(unusable("node"))?;
     let root_key = RootKey::from_secret(&root_secret).map_err(invalid("root"))?;
     let node_key = NodeKey::from_secret(&node_secret).map_err(invalid("node"))?;
 
-    engine.set_network(Network { subnet_id: root_key.subnet_id(), root_key: root_key.der().to_vec() });
+    engine.set_network(Network {
+        subnet_id: root_key.subnet_id(),
+        root_key: root_key.der().to_vec(),
+    });
     let certification = Arc::new(Certification::new(root_key, node_key, engine.canister_id()));
-    engine.set_observer(certification.clone()).map_err(|error| ServeError::State(error.to_string()))?;
+    engine
+        .set_observer(certification.clone())
+        .map_err(|error| ServeError::State(error.to_string()))?;
     Ok(certification)
 }
 
@@ -121,7 +140,11 @@ impl Server {
     ///
     /// # Errors
     /// [`ServeError::Listen`] where the address cannot be used, and those of [`certify`].
-    pub async fn start(engine: &Engine, address: SocketAddr, options: Options) -> Result<Self, ServeError> {
+    pub async fn start(
+        engine: &Engine,
+        address: SocketAddr,
+        options: Options,
+    ) -> Result<Self, ServeError> {
         let failed = |source| ServeError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -138,7 +161,12 @@ impl Server {
             };
             serve_backend(engine, certification, listener, options, stopped).await
         });
-        Ok(Self { address, root_key, stop, serving })
+        Ok(Self {
+            address,
+            root_key,
+            stop,
+            serving,
+        })
     }
 
     /// The address listened on, with the port in use.
@@ -163,6 +191,8 @@ impl Server {
     pub async fn stop(self) -> Result<(), ServeError> {
         // Fails only where serving has ended by itself, which is told below.
         let _ = self.stop.send(());
-        self.serving.await.map_err(|error| ServeError::State(error.to_string()))?
+        self.serving
+            .await
+            .map_err(|error| ServeError::State(error.to_string()))?
     }
 }

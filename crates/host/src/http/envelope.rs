@@ -4,8 +4,8 @@
 //! The request id is taken over every field of the content, those this host does not know included, so that a
 //! field added by a newer client is covered by its signature.
 
-use crate::crypto::representation::{Hashable, Unhashable};
 use crate::crypto::Sha256Digest;
+use crate::crypto::representation::{Hashable, Unhashable};
 use crate::message::RequestId;
 use candid::Principal;
 use ciborium::Value;
@@ -111,8 +111,8 @@ impl Envelope {
     /// [`EnvelopeError`] for anything that is not one envelope, completely.
     pub fn decode(body: &[u8]) -> Result<Self, EnvelopeError> {
         let mut rest = body;
-        let value: Value =
-            ciborium::de::from_reader_with_recursion_limit(&mut rest, MAX_DEPTH).map_err(|_| EnvelopeError::Cbor)?;
+        let value: Value = ciborium::de::from_reader_with_recursion_limit(&mut rest, MAX_DEPTH)
+            .map_err(|_| EnvelopeError::Cbor)?;
         if !rest.is_empty() {
             return Err(EnvelopeError::TrailingBytes);
         }
@@ -136,18 +136,39 @@ impl Envelope {
         let content = match request_type.as_str() {
             "call" => Content::Call(call(&mut content)?),
             "query" => Content::Query(call(&mut content)?),
-            "read_state" => Content::ReadState { paths: paths(content.required("paths")?)? },
+            "read_state" => Content::ReadState {
+                paths: paths(content.required("paths")?)?,
+            },
             _ => return Err(EnvelopeError::RequestType),
         };
 
-        let sender_pubkey = envelope.optional("sender_pubkey").map(|key| bytes("sender_pubkey", key)).transpose()?;
-        let sender_sig = envelope.optional("sender_sig").map(|signature| bytes("sender_sig", signature)).transpose()?;
+        let sender_pubkey = envelope
+            .optional("sender_pubkey")
+            .map(|key| bytes("sender_pubkey", key))
+            .transpose()?;
+        let sender_sig = envelope
+            .optional("sender_sig")
+            .map(|signature| bytes("sender_sig", signature))
+            .transpose()?;
         let sender_delegation = match envelope.optional("sender_delegation") {
             None => None,
-            Some(Value::Array(links)) => Some(links.into_iter().map(delegation).collect::<Result<_, _>>()?),
+            Some(Value::Array(links)) => Some(
+                links
+                    .into_iter()
+                    .map(delegation)
+                    .collect::<Result<_, _>>()?,
+            ),
             Some(_) => return Err(EnvelopeError::Type("sender_delegation", "an array")),
         };
-        Ok(Self { request_id, sender, ingress_expiry, content, sender_pubkey, sender_sig, sender_delegation })
+        Ok(Self {
+            request_id,
+            sender,
+            ingress_expiry,
+            content,
+            sender_pubkey,
+            sender_sig,
+            sender_delegation,
+        })
     }
 }
 
@@ -161,18 +182,25 @@ fn call(content: &mut Record) -> Result<CallContent, EnvelopeError> {
 
 fn paths(value: Value) -> Result<Vec<Vec<Vec<u8>>>, EnvelopeError> {
     let error = EnvelopeError::Type("paths", "an array of arrays of byte strings");
-    let Value::Array(paths) = value else { return Err(error) };
+    let Value::Array(paths) = value else {
+        return Err(error);
+    };
     if paths.len() > MAX_PATHS {
         return Err(EnvelopeError::TooManyPaths);
     }
     paths
         .into_iter()
         .map(|path| {
-            let Value::Array(labels) = path else { return Err(error.clone()) };
+            let Value::Array(labels) = path else {
+                return Err(error.clone());
+            };
             if labels.len() > MAX_PATH_LENGTH {
                 return Err(EnvelopeError::PathTooLong);
             }
-            labels.into_iter().map(|label| label.into_bytes().map_err(|_| error.clone())).collect()
+            labels
+                .into_iter()
+                .map(|label| label.into_bytes().map_err(|_| error.clone()))
+                .collect()
         })
         .collect()
 }
@@ -185,9 +213,12 @@ fn delegation(value: Value) -> Result<SignedDelegation, EnvelopeError> {
     let mut delegation = Record::new("a delegation", delegation)?;
     let targets = match delegation.optional("targets") {
         None => None,
-        Some(Value::Array(targets)) => {
-            Some(targets.into_iter().map(|target| principal("targets", target)).collect::<Result<_, _>>()?)
-        }
+        Some(Value::Array(targets)) => Some(
+            targets
+                .into_iter()
+                .map(|target| principal("targets", target))
+                .collect::<Result<_, _>>()?,
+        ),
         Some(_) => return Err(EnvelopeError::Type("targets", "an array")),
     };
     let queries_only = match delegation.optional("permissions") {
@@ -213,10 +244,14 @@ struct Record {
 
 impl Record {
     fn new(name: &'static str, value: Value) -> Result<Self, EnvelopeError> {
-        let Value::Map(entries) = value else { return Err(EnvelopeError::NotARecord(name)) };
+        let Value::Map(entries) = value else {
+            return Err(EnvelopeError::NotARecord(name));
+        };
         let mut fields = Vec::with_capacity(entries.len());
         for (key, value) in entries {
-            let Value::Text(key) = key else { return Err(EnvelopeError::NotARecord(name)) };
+            let Value::Text(key) = key else {
+                return Err(EnvelopeError::NotARecord(name));
+            };
             fields.push((key, value));
         }
         fields.sort_by(|(left, _), (right, _)| left.cmp(right));
@@ -241,16 +276,24 @@ impl Record {
 }
 
 fn bytes(field: &'static str, value: Value) -> Result<Vec<u8>, EnvelopeError> {
-    value.into_bytes().map_err(|_| EnvelopeError::Type(field, "a byte string"))
+    value
+        .into_bytes()
+        .map_err(|_| EnvelopeError::Type(field, "a byte string"))
 }
 
 fn text(field: &'static str, value: Value) -> Result<String, EnvelopeError> {
-    value.into_text().map_err(|_| EnvelopeError::Type(field, "a text"))
+    value
+        .into_text()
+        .map_err(|_| EnvelopeError::Type(field, "a text"))
 }
 
 fn nat(field: &'static str, value: Value) -> Result<u64, EnvelopeError> {
     let error = EnvelopeError::Type(field, "a natural number below 2^64");
-    value.into_integer().ok().and_then(|number| u64::try_from(number).ok()).ok_or(error)
+    value
+        .into_integer()
+        .ok()
+        .and_then(|number| u64::try_from(number).ok())
+        .ok_or(error)
 }
 
 fn principal(field: &'static str, value: Value) -> Result<Principal, EnvelopeError> {
@@ -274,14 +317,20 @@ mod tests {
             ("request_type".into(), "call".into()),
             ("sender".into(), Value::Bytes(vec![4])),
             ("ingress_expiry".into(), 1_685_570_400_000_000_000u64.into()),
-            ("canister_id".into(), Value::Bytes(vec![0, 0, 0, 0, 0, 0, 4, 0xd2])),
+            (
+                "canister_id".into(),
+                Value::Bytes(vec![0, 0, 0, 0, 0, 0, 4, 0xd2]),
+            ),
             ("method_name".into(), "hello".into()),
             ("arg".into(), Value::Bytes(b"DIDL\x00\xFD*".to_vec())),
         ]
     }
 
     fn with(content: Vec<(Value, Value)>) -> Vec<u8> {
-        encode(&Value::Tag(55799, Box::new(Value::Map(vec![("content".into(), Value::Map(content))]))))
+        encode(&Value::Tag(
+            55799,
+            Box::new(Value::Map(vec![("content".into(), Value::Map(content))])),
+        ))
     }
 
     #[test]
@@ -289,7 +338,9 @@ mod tests {
         let envelope = Envelope::decode(&with(content())).unwrap();
         let id = "1d1091364d6bb8a6c16b203ee75467d59ead468f523eb058880ae8ec80e2b101";
         assert_eq!(hex::encode(envelope.request_id), id);
-        let Content::Call(call) = envelope.content else { panic!("not a call") };
+        let Content::Call(call) = envelope.content else {
+            panic!("not a call")
+        };
         assert_eq!(call.method_name, "hello");
         assert_eq!(call.arg, b"DIDL\x00\xFD*");
     }
@@ -301,7 +352,10 @@ mod tests {
         let digits = 1_685_570_400_000_000_000u64.to_be_bytes().to_vec();
         fields[2].1 = Value::Tag(2, Box::new(Value::Bytes(digits)));
         let plain = Envelope::decode(&with(content())).unwrap();
-        assert_eq!(Envelope::decode(&with(fields)).unwrap().request_id, plain.request_id);
+        assert_eq!(
+            Envelope::decode(&with(fields)).unwrap().request_id,
+            plain.request_id
+        );
     }
 
     #[test]
@@ -309,7 +363,10 @@ mod tests {
         let mut fields = content();
         fields.push(("priority".into(), 1.into()));
         let plain = Envelope::decode(&with(content())).unwrap();
-        assert_ne!(Envelope::decode(&with(fields)).unwrap().request_id, plain.request_id);
+        assert_ne!(
+            Envelope::decode(&with(fields)).unwrap().request_id,
+            plain.request_id
+        );
     }
 
     #[test]
@@ -323,8 +380,22 @@ mod tests {
             }
             with(fields)
         };
-        let without = |name: &str| with(content().into_iter().filter(|field| field.0.as_text() != Some(name)).collect());
-        let and = |name: &str, value: Value| with(content().into_iter().chain([(name.into(), value)]).collect());
+        let without = |name: &str| {
+            with(
+                content()
+                    .into_iter()
+                    .filter(|field| field.0.as_text() != Some(name))
+                    .collect(),
+            )
+        };
+        let and = |name: &str, value: Value| {
+            with(
+                content()
+                    .into_iter()
+                    .chain([(name.into(), value)])
+                    .collect(),
+            )
+        };
         let mut trailing = with(content());
         trailing.push(0);
         let mut deep = vec![0x81; 100_000];
@@ -341,21 +412,45 @@ mod tests {
             (huge_length, E::Cbor),
             (encode(&1.into()), E::NotARecord("the envelope")),
             (encode(&Value::Map(vec![])), E::Missing("content")),
-            (encode(&Value::Map(vec![("content".into(), 1.into())])), E::NotARecord("the content")),
+            (
+                encode(&Value::Map(vec![("content".into(), 1.into())])),
+                E::NotARecord("the content"),
+            ),
             (without("sender"), E::Missing("sender")),
             (without("ingress_expiry"), E::Missing("ingress_expiry")),
             (without("request_type"), E::Missing("request_type")),
             (without("arg"), E::Missing("arg")),
             (replaced("request_type", "eat".into()), E::RequestType),
-            (replaced("request_type", "read_state".into()), E::Missing("paths")),
-            (replaced("sender", Value::Bytes(vec![0; 30])), E::Type("sender", "a principal")),
-            (replaced("arg", "text".into()), E::Type("arg", "a byte string")),
-            (replaced("method_name", 5.into()), E::Type("method_name", "a text")),
-            (replaced("ingress_expiry", Value::Integer((-1).into())), E::Hash(Unhashable::Number)),
-            (replaced("ingress_expiry", Value::Float(1e18)), E::Hash(Unhashable::Type)),
+            (
+                replaced("request_type", "read_state".into()),
+                E::Missing("paths"),
+            ),
+            (
+                replaced("sender", Value::Bytes(vec![0; 30])),
+                E::Type("sender", "a principal"),
+            ),
+            (
+                replaced("arg", "text".into()),
+                E::Type("arg", "a byte string"),
+            ),
+            (
+                replaced("method_name", 5.into()),
+                E::Type("method_name", "a text"),
+            ),
+            (
+                replaced("ingress_expiry", Value::Integer((-1).into())),
+                E::Hash(Unhashable::Number),
+            ),
+            (
+                replaced("ingress_expiry", Value::Float(1e18)),
+                E::Hash(Unhashable::Type),
+            ),
             (replaced("arg", Value::Null), E::Hash(Unhashable::Type)),
             (and("nonce", Value::Bytes(vec![0; 33])), E::NonceTooLong),
-            (and("arg", Value::Bytes(vec![])), E::Hash(Unhashable::DuplicateKey)),
+            (
+                and("arg", Value::Bytes(vec![])),
+                E::Hash(Unhashable::DuplicateKey),
+            ),
         ] {
             assert_eq!(Envelope::decode(&body).unwrap_err(), why);
         }
@@ -372,11 +467,26 @@ mod tests {
             ])
         };
         let label = Value::Bytes(b"time".to_vec());
-        assert!(Envelope::decode(&read(vec![Value::Array(vec![label.clone(); MAX_PATH_LENGTH]); MAX_PATHS])).is_ok());
+        assert!(
+            Envelope::decode(&read(vec![
+                Value::Array(vec![
+                    label.clone();
+                    MAX_PATH_LENGTH
+                ]);
+                MAX_PATHS
+            ]))
+            .is_ok()
+        );
         let many = read(vec![Value::Array(vec![]); MAX_PATHS + 1]);
-        assert_eq!(Envelope::decode(&many).unwrap_err(), EnvelopeError::TooManyPaths);
+        assert_eq!(
+            Envelope::decode(&many).unwrap_err(),
+            EnvelopeError::TooManyPaths
+        );
         let long = read(vec![Value::Array(vec![label; MAX_PATH_LENGTH + 1])]);
-        assert_eq!(Envelope::decode(&long).unwrap_err(), EnvelopeError::PathTooLong);
+        assert_eq!(
+            Envelope::decode(&long).unwrap_err(),
+            EnvelopeError::PathTooLong
+        );
     }
 
     proptest! {

@@ -56,7 +56,10 @@ struct HttpResponse {
 }
 
 /// Answers whatever is not a path of the API.
-pub(super) async fn answer(State(interface): Shared, request: Request<Body>) -> Result<Response, Refusal> {
+pub(super) async fn answer(
+    State(interface): Shared,
+    request: Request<Body>,
+) -> Result<Response, Refusal> {
     let path = request.uri().path();
     if path.starts_with("/api/") {
         return Err(Refusal::not_found("There is no such endpoint."));
@@ -81,12 +84,19 @@ pub(super) async fn answer(State(interface): Shared, request: Request<Body>) -> 
 
 /// The canister whose page is asked for: by the host name, else by the query.
 fn asked_canister(headers: &HeaderMap, uri: &Uri) -> Option<Principal> {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).or(uri.host())?;
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .or(uri.host())?;
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let by_host = name.strip_suffix(".localhost").map(|label| label.strip_suffix(".raw").unwrap_or(label));
+    let by_host = name
+        .strip_suffix(".localhost")
+        .map(|label| label.strip_suffix(".raw").unwrap_or(label));
     let by_query = || {
         let parameters = uri.query()?.split('&');
-        parameters.filter_map(|parameter| parameter.split_once('=')).find(|(name, _)| *name == "canisterId")
+        parameters
+            .filter_map(|parameter| parameter.split_once('='))
+            .find(|(name, _)| *name == "canisterId")
     };
     by_host
         .and_then(|label| Principal::from_text(label).ok())
@@ -101,18 +111,34 @@ async fn forward(
     let backend = &*interface.backend;
     let hosted = backend.canister_id();
     if canister != hosted {
-        return Err(Refusal::not_found(format!("The canister {canister} does not exist here. This host runs {hosted}.")));
+        return Err(Refusal::not_found(format!(
+            "The canister {canister} does not exist here. This host runs {hosted}."
+        )));
     }
     if backend.state().module_hash.is_none() {
-        return Err(Refusal::unavailable(format!("The canister {canister} has no code yet.")));
+        return Err(Refusal::unavailable(format!(
+            "The canister {canister} has no code yet."
+        )));
     }
     let (parts, body) = request.into_parts();
-    let body = body::read(&parts.headers, body, MAX_BODY, interface.options.body_timeout).await?;
-    let url = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_string();
+    let body = body::read(
+        &parts.headers,
+        body,
+        MAX_BODY,
+        interface.options.body_timeout,
+    )
+    .await?;
+    let url = parts
+        .uri
+        .path_and_query()
+        .map_or("/", |path| path.as_str())
+        .to_string();
     let headers: Vec<(String, String)> = parts
         .headers
         .iter()
-        .filter_map(|(name, value)| Some((name.as_str().to_string(), value.to_str().ok()?.to_string())))
+        .filter_map(|(name, value)| {
+            Some((name.as_str().to_string(), value.to_str().ok()?.to_string()))
+        })
         .collect();
 
     let asked = HttpRequest {
@@ -122,11 +148,32 @@ async fn forward(
         body: ByteBuf::from(body),
         certificate_version: Some(CERTIFICATE_VERSION),
     };
-    let reply = backend.query(Principal::anonymous(), "http_request".to_string(), encode(&asked)?).await;
+    let reply = backend
+        .query(
+            Principal::anonymous(),
+            "http_request".to_string(),
+            encode(&asked)?,
+        )
+        .await;
     let mut response = decode(&reply.map_err(|reject| rejected(&reject))?)?;
     if response.upgrade == Some(true) {
-        let HttpRequest { method, url, headers, body, .. } = asked;
-        response = update(backend, encode(&HttpUpdateRequest { method, url, headers, body })?).await?;
+        let HttpRequest {
+            method,
+            url,
+            headers,
+            body,
+            ..
+        } = asked;
+        response = update(
+            backend,
+            encode(&HttpUpdateRequest {
+                method,
+                url,
+                headers,
+                body,
+            })?,
+        )
+        .await?;
     }
     into_response(response)
 }
@@ -147,20 +194,40 @@ async fn update(backend: &dyn Backend, arg: Vec<u8>) -> Result<HttpResponse, Ref
         ("method_name", Hashable::Text(&method)),
         ("arg", Hashable::Bytes(&arg)),
     ]);
-    match backend.submit(Ingress { request_id, sender, canister_id, method, arg, expiry }).await {
+    match backend
+        .submit(Ingress {
+            request_id,
+            sender,
+            canister_id,
+            method,
+            arg,
+            expiry,
+        })
+        .await
+    {
         Ok(RequestStatus::Replied(reply)) => decode(&reply),
-        Ok(RequestStatus::Rejected(reject)) | Err(Refused::Rejected(reject)) => Err(rejected(&reject)),
+        Ok(RequestStatus::Rejected(reject)) | Err(Refused::Rejected(reject)) => {
+            Err(rejected(&reject))
+        }
         Ok(_) => Err(Refusal::unavailable("The canister has not answered.")),
-        Err(refused @ (Refused::Expired | Refused::Busy | Refused::Unavailable(_))) => Err(Refusal::unavailable(refused.to_string())),
+        Err(refused @ (Refused::Expired | Refused::Busy | Refused::Unavailable(_))) => {
+            Err(Refusal::unavailable(refused.to_string()))
+        }
     }
 }
 
 fn encode(request: &impl CandidType) -> Result<Vec<u8>, Refusal> {
-    Encode!(request).map_err(|error| Refusal::bad_request(format!("The request cannot be passed on: {error}.")))
+    Encode!(request)
+        .map_err(|error| Refusal::bad_request(format!("The request cannot be passed on: {error}.")))
 }
 
 fn decode(reply: &[u8]) -> Result<HttpResponse, Refusal> {
-    Decode!(reply, HttpResponse).map_err(|_| Refusal::new(StatusCode::BAD_GATEWAY, "The canister's reply is not an HTTP response."))
+    Decode!(reply, HttpResponse).map_err(|_| {
+        Refusal::new(
+            StatusCode::BAD_GATEWAY,
+            "The canister's reply is not an HTTP response.",
+        )
+    })
 }
 
 /// Error codes of a canister that does not have the method.
@@ -168,24 +235,41 @@ const METHOD_NOT_FOUND: [&str; 2] = ["IC0302", "IC0536"];
 
 fn rejected(reject: &Reject) -> Refusal {
     match reject.error_code.as_deref() {
-        Some(code) if METHOD_NOT_FOUND.contains(&code) => Refusal::not_found("This canister has no pages."),
-        _ => Refusal::new(StatusCode::BAD_GATEWAY, format!("The canister did not answer: {}", reject.message)),
+        Some(code) if METHOD_NOT_FOUND.contains(&code) => {
+            Refusal::not_found("This canister has no pages.")
+        }
+        _ => Refusal::new(
+            StatusCode::BAD_GATEWAY,
+            format!("The canister did not answer: {}", reject.message),
+        ),
     }
 }
 
 fn into_response(response: HttpResponse) -> Result<Response, Refusal> {
-    let wrong = |what: &str| Refusal::new(StatusCode::BAD_GATEWAY, format!("The canister's response has {what}."));
+    let wrong = |what: &str| {
+        Refusal::new(
+            StatusCode::BAD_GATEWAY,
+            format!("The canister's response has {what}."),
+        )
+    };
     if response.streaming_strategy.is_some() {
         return Err(wrong("a streaming callback, which is not supported here"));
     }
-    let status = StatusCode::from_u16(response.status_code).map_err(|_| wrong("an invalid status"))?;
+    let status =
+        StatusCode::from_u16(response.status_code).map_err(|_| wrong("an invalid status"))?;
     let mut reply = Response::new(Body::from(response.body.into_vec()));
     *reply.status_mut() = status;
     for (name, value) in response.headers {
         let name = HeaderName::try_from(name).map_err(|_| wrong("an invalid header name"))?;
         let value = HeaderValue::try_from(value).map_err(|_| wrong("an invalid header value"))?;
         // How the body is framed on this connection is the server's affair.
-        if ![header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION].contains(&name) {
+        if ![
+            header::CONTENT_LENGTH,
+            header::TRANSFER_ENCODING,
+            header::CONNECTION,
+        ]
+        .contains(&name)
+        {
             reply.headers_mut().append(name, value);
         }
     }
@@ -205,9 +289,18 @@ mod tests {
     #[test]
     fn the_canister_is_found_in_the_host_name_and_in_the_query() {
         let id = "uxrrr-q7777-77774-qaaaq-cai";
-        assert_eq!(asked(&format!("{id}.localhost:4943"), "/").as_deref(), Some(id));
-        assert_eq!(asked(&format!("{id}.localhost"), "/a?b=c").as_deref(), Some(id));
-        assert_eq!(asked("localhost:4943", &format!("/a?x=1&canisterId={id}")).as_deref(), Some(id));
+        assert_eq!(
+            asked(&format!("{id}.localhost:4943"), "/").as_deref(),
+            Some(id)
+        );
+        assert_eq!(
+            asked(&format!("{id}.localhost"), "/a?b=c").as_deref(),
+            Some(id)
+        );
+        assert_eq!(
+            asked("localhost:4943", &format!("/a?x=1&canisterId={id}")).as_deref(),
+            Some(id)
+        );
         assert_eq!(asked("127.0.0.1:4943", "/"), None);
         assert_eq!(asked("localhost", "/?canisterId=nonsense"), None);
         assert_eq!(asked("www.localhost", "/"), None);

@@ -79,9 +79,18 @@ struct Interface {
 }
 
 impl Interface {
-    fn new(backend: Arc<dyn Backend>, certification: Arc<Certification>, options: Options) -> Arc<Self> {
+    fn new(
+        backend: Arc<dyn Backend>,
+        certification: Arc<Certification>,
+        options: Options,
+    ) -> Arc<Self> {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Arc::new(Self { backend, certification, options, computing: Arc::new(Semaphore::new(2 * cores)) })
+        Arc::new(Self {
+            backend,
+            certification,
+            options,
+            computing: Arc::new(Semaphore::new(2 * cores)),
+        })
     }
 
     /// Does `work` off the reactor where it is `long`, at once where it is not.
@@ -94,7 +103,12 @@ impl Interface {
             return work(self);
         }
         let stopped = || Refusal::unavailable("The host is shutting down.");
-        let permit = self.computing.clone().acquire_owned().await.map_err(|_| stopped())?;
+        let permit = self
+            .computing
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| stopped())?;
         let interface = self.clone();
         let result = tokio::task::spawn_blocking(move || {
             // Moved in, so that the bound holds for work whose client has left.
@@ -111,7 +125,11 @@ fn router(interface: Arc<Interface>) -> Router {
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::OPTIONS])
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers([header::CONTENT_LENGTH, header::CONTENT_TYPE, header::RETRY_AFTER])
+        .expose_headers([
+            header::CONTENT_LENGTH,
+            header::CONTENT_TYPE,
+            header::RETRY_AFTER,
+        ])
         .max_age(Duration::from_secs(7200));
     Router::new()
         .merge(api::routes().layer(cors))
@@ -131,7 +149,11 @@ async fn trace(method: Method, uri: Uri, request: axum::extract::Request, next: 
 
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     tracing::error!("a request's handler panicked");
-    refusal::plain_text(axum::http::StatusCode::INTERNAL_SERVER_ERROR, "Internal error.").into_response()
+    refusal::plain_text(
+        axum::http::StatusCode::INTERNAL_SERVER_ERROR,
+        "Internal error.",
+    )
+    .into_response()
 }
 
 type Shared = State<Arc<Interface>>;

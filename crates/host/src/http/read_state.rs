@@ -36,9 +36,23 @@ pub fn authorize(
         match (path.as_slice(), endpoint) {
             ([b"time"], _)
             | ([b"api_boundary_nodes"] | [b"api_boundary_nodes", _], _)
-            | ([b"api_boundary_nodes", _, b"domain" | b"ipv4_address" | b"ipv6_address"], _)
+            | (
+                [
+                    b"api_boundary_nodes",
+                    _,
+                    b"domain" | b"ipv4_address" | b"ipv6_address",
+                ],
+                _,
+            )
             | ([b"subnet"] | [b"subnet", _], _)
-            | ([b"subnet", _, b"public_key" | b"canister_ranges" | b"node" | b"type"], _)
+            | (
+                [
+                    b"subnet",
+                    _,
+                    b"public_key" | b"canister_ranges" | b"node" | b"type",
+                ],
+                _,
+            )
             | ([b"subnet", _, b"node", _] | [b"subnet", _, b"node", _, b"public_key"], _)
             | ([b"canister_ranges"] | [b"canister_ranges", _] | [b"canister_ranges", _, _], _)
             | ([b"subnet", _, b"metrics"], Endpoint::Subnet(_)) => {}
@@ -53,17 +67,28 @@ pub fn authorize(
             }
             (
                 [b"request_status", id]
-                | [b"request_status", id, b"status" | b"reply" | b"reject_code" | b"reject_message" | b"error_code"],
+                | [
+                    b"request_status",
+                    id,
+                    b"status" | b"reply" | b"reject_code" | b"reject_message" | b"error_code",
+                ],
                 _,
             ) => {
-                let id = RequestId::try_from(*id)
-                    .map_err(|_| Refusal::bad_request("A request id in a path must have 32 bytes."))?;
+                let id = RequestId::try_from(*id).map_err(|_| {
+                    Refusal::bad_request("A request id in a path must have 32 bytes.")
+                })?;
                 if asked.is_some_and(|other| other != id) {
-                    return Err(Refusal::bad_request("The paths name more than one request id."));
+                    return Err(Refusal::bad_request(
+                        "The paths name more than one request id.",
+                    ));
                 }
                 asked = Some(id);
             }
-            _ => return Err(Refusal::not_found("A requested path does not exist or is not accessible.")),
+            _ => {
+                return Err(Refusal::not_found(
+                    "A requested path does not exist or is not accessible.",
+                ));
+            }
         }
     }
     let Some(id) = asked else { return Ok(None) };
@@ -78,7 +103,9 @@ fn check_canister(id: &[u8], effective: Principal) -> Result<(), Refusal> {
     if id == effective.as_slice() {
         Ok(())
     } else {
-        Err(Refusal::bad_request(format!("A path names another canister than the URL, which says {effective}.")))
+        Err(Refusal::bad_request(format!(
+            "A path names another canister than the URL, which says {effective}."
+        )))
     }
 }
 
@@ -86,25 +113,41 @@ fn check_targets(targets: &Targets, canister: Principal) -> Result<(), Refusal> 
     if targets.contains(&canister) {
         Ok(())
     } else {
-        Err(Refusal::forbidden(format!("The delegation is not for the canister {canister}.")))
+        Err(Refusal::forbidden(format!(
+            "The delegation is not for the canister {canister}."
+        )))
     }
 }
 
 fn check_metadata(backend: &dyn Backend, sender: Principal, name: &[u8]) -> Result<(), Refusal> {
     let Ok(name) = std::str::from_utf8(name) else {
-        return Err(Refusal::bad_request("The name of a metadata section must be UTF-8."));
+        return Err(Refusal::bad_request(
+            "The name of a metadata section must be UTF-8.",
+        ));
     };
     let state = backend.state();
-    let private = state.metadata.iter().any(|section| section.name == name && !section.public);
+    let private = state
+        .metadata
+        .iter()
+        .any(|section| section.name == name && !section.public);
     if private && !state.controllers.contains(&sender) {
-        return Err(Refusal::forbidden("This metadata section may be read by the canister's controllers only."));
+        return Err(Refusal::forbidden(
+            "This metadata section may be read by the canister's controllers only.",
+        ));
     }
     Ok(())
 }
 
-fn check_request(request: &RequestInfo, endpoint: Endpoint, sender: Principal, targets: &Targets) -> Result<(), Refusal> {
+fn check_request(
+    request: &RequestInfo,
+    endpoint: Endpoint,
+    sender: Principal,
+    targets: &Targets,
+) -> Result<(), Refusal> {
     if request.sender != sender {
-        return Err(Refusal::forbidden("The request's status may be read by its sender only."));
+        return Err(Refusal::forbidden(
+            "The request's status may be read by its sender only.",
+        ));
     }
     let effective = match endpoint {
         Endpoint::Canister(id) | Endpoint::Subnet(id) => id,
@@ -112,6 +155,8 @@ fn check_request(request: &RequestInfo, endpoint: Endpoint, sender: Principal, t
     if targets.contains(&request.canister_id) || targets.contains(&effective) {
         Ok(())
     } else {
-        Err(Refusal::forbidden("The delegation is not for the canister that the request was sent to."))
+        Err(Refusal::forbidden(
+            "The delegation is not for the canister that the request was sent to.",
+        ))
     }
 }

@@ -16,7 +16,10 @@ pub struct Refusal {
 
 impl Refusal {
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self {
+            status,
+            message: message.into(),
+        }
     }
 
     pub fn bad_request(message: impl Into<String>) -> Self {
@@ -47,9 +50,8 @@ impl From<AuthenticationError> for Refusal {
     fn from(error: AuthenticationError) -> Self {
         // What a client can mend by asking again with another time is 400; whom we do not believe gets 403.
         match error {
-            AuthenticationError::RequestExpiry { .. } | AuthenticationError::DelegationExpired { .. } => {
-                Self::bad_request(error.to_string())
-            }
+            AuthenticationError::RequestExpiry { .. }
+            | AuthenticationError::DelegationExpired { .. } => Self::bad_request(error.to_string()),
             _ => Self::forbidden(error.to_string()),
         }
     }
@@ -64,8 +66,14 @@ impl IntoResponse for Refusal {
 /// A plain text reply that browsers take for nothing else.
 pub fn plain_text(status: StatusCode, text: impl Into<String>) -> Response {
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")),
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        ),
+        (
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ),
     ];
     (status, headers, text.into()).into_response()
 }

@@ -26,13 +26,19 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub enum ServeError {
     /// The address cannot be listened on; most often the port is in use.
     #[error("cannot listen on {address}: {source}")]
-    Listen { address: std::net::SocketAddr, source: io::Error },
+    Listen {
+        address: std::net::SocketAddr,
+        source: io::Error,
+    },
     /// The stored state could not be read.
     #[error("the state cannot be served: {0}")]
     State(String),
     /// The keys of this host could not be read or made.
     #[error("the host's {name} key cannot be used: {source}")]
-    Key { name: &'static str, source: io::Error },
+    Key {
+        name: &'static str,
+        source: io::Error,
+    },
 }
 
 /// Serves `backend` on `listener` until `shutdown` is ready; then accepts nothing more, lets open requests end
@@ -47,7 +53,11 @@ pub async fn serve_backend(
     options: Options,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let service = TowerToHyperService::new(router(Interface::new(backend, certification, options.clone())));
+    let service = TowerToHyperService::new(router(Interface::new(
+        backend,
+        certification,
+        options.clone(),
+    )));
     let connections = Arc::new(Semaphore::new(options.max_connections));
     let graceful = GracefulShutdown::new();
     let mut shutdown = pin!(shutdown);
@@ -75,7 +85,10 @@ pub async fn serve_backend(
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(options.header_timeout)
-            .serve_connection(TokioIo::new(Impatient::new(stream, options.write_timeout)), service.clone());
+            .serve_connection(
+                TokioIo::new(Impatient::new(stream, options.write_timeout)),
+                service.clone(),
+            );
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -85,7 +98,10 @@ pub async fn serve_backend(
         });
     }
     drop(listener);
-    if tokio::time::timeout(options.drain_timeout, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(options.drain_timeout, graceful.shutdown())
+        .await
+        .is_err()
+    {
         tracing::warn!("requests were still open after the time for them had passed");
     }
     Ok(())
@@ -101,30 +117,50 @@ struct Impatient {
 
 impl Impatient {
     fn new(stream: TcpStream, patience: Duration) -> Self {
-        Self { stream, patience, deadline: None }
+        Self {
+            stream,
+            patience,
+            deadline: None,
+        }
     }
 
-    fn watch<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn watch<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.deadline = None;
             return written;
         }
         let patience = self.patience;
-        let deadline =
-            self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + patience)));
+        let deadline = self
+            .deadline
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + patience)));
         ready!(deadline.as_mut().poll(cx));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not read")))
+        Poll::Ready(Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the peer does not read",
+        )))
     }
 }
 
 impl AsyncRead for Impatient {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
 impl AsyncWrite for Impatient {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.watch(cx, written)
     }

@@ -33,13 +33,13 @@
     (call $caller_copy (i32.const 16) (i32.const 0) (call $caller_size))
     (call $reply (i32.const 16) (call $caller_size)))
 
-  ;; Refuses the one method whose name has six letters.
+  ;; Refuses the one method whose name has seven letters.
   (func (export "canister_inspect_message")
-    (if (i32.ne (call $name_size) (i32.const 6)) (then (call $accept))))
+    (if (i32.ne (call $name_size) (i32.const 7)) (then (call $accept))))
 
   (func (export "canister_update whoami") (call $whoami))
   (func (export "canister_query whoami_query") (call $whoami))
-  (func (export "canister_update refuse") (call $reply (i32.const 0) (i32.const 4)))
+  (func (export "canister_update refused") (call $reply (i32.const 0) (i32.const 4)))
   (func (export "canister_update fail") (call $trap (i32.const 1024) (i32.const 10)))
   (func (export "canister_update add")
     (call $load)

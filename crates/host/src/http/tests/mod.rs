@@ -2,7 +2,6 @@
 
 mod calls;
 mod forgeries;
-mod official_agent;
 mod pages;
 mod sockets;
 mod support;

@@ -31,8 +31,16 @@ pub fn http_request(arg: &[u8]) -> Result<Vec<u8>, Reject> {
     assert_eq!(request.certificate_version, Some(2));
     let mut page = Page {
         status_code: 200,
-        headers: vec![("Content-Type".into(), "text/html".into()), ("content-length".into(), "1".into())],
-        body: ByteBuf::from(format!("{} {} {}", request.method, request.url, request.body.len())),
+        headers: vec![
+            ("Content-Type".into(), "text/html".into()),
+            ("content-length".into(), "1".into()),
+        ],
+        body: ByteBuf::from(format!(
+            "{} {} {}",
+            request.method,
+            request.url,
+            request.body.len()
+        )),
         upgrade: None,
     };
     assert!(request.headers.iter().any(|(name, _)| name == "host"));
@@ -49,7 +57,10 @@ pub fn http_request(arg: &[u8]) -> Result<Vec<u8>, Reject> {
 }
 
 async fn get(host: &str, path: &str) -> Reply {
-    let request = Request::get(path).header(header::HOST, host).body(Body::empty()).unwrap();
+    let request = Request::get(path)
+        .header(header::HOST, host)
+        .body(Body::empty())
+        .unwrap();
     send(&Memory::new().router(), request).await
 }
 
@@ -57,10 +68,18 @@ async fn get(host: &str, path: &str) -> Reply {
 async fn pages_come_from_the_canister() {
     let host = format!("{}.localhost:4943", canister_id());
     let page = get(&host, "/a/b?c=d").await;
-    assert_eq!((page.status, page.text()), (StatusCode::OK, "GET /a/b?c=d 0"));
+    assert_eq!(
+        (page.status, page.text()),
+        (StatusCode::OK, "GET /a/b?c=d 0")
+    );
     assert_eq!(page.headers[header::CONTENT_TYPE], "text/html");
     assert_eq!(get(&host, "/health").await.text(), "GET /health 0");
-    assert_eq!(get("localhost", &format!("/x?canisterId={}", canister_id())).await.status, StatusCode::OK);
+    assert_eq!(
+        get("localhost", &format!("/x?canisterId={}", canister_id()))
+            .await
+            .status,
+        StatusCode::OK
+    );
     for (path, status) in [
         ("/missing", StatusCode::NOT_FOUND),
         ("/none", StatusCode::NOT_FOUND),
@@ -71,16 +90,33 @@ async fn pages_come_from_the_canister() {
     ] {
         assert_eq!(get(&host, path).await.status, status, "{path}");
     }
-    assert_eq!(get("aaaaa-aa.localhost", "/").await.status, StatusCode::NOT_FOUND);
-    let post = Request::post("/form").header(header::HOST, &host).body(Body::from("12345")).unwrap();
-    assert_eq!(send(&Memory::new().router(), post).await.text(), "POST /form 5");
+    assert_eq!(
+        get("aaaaa-aa.localhost", "/").await.status,
+        StatusCode::NOT_FOUND
+    );
+    let post = Request::post("/form")
+        .header(header::HOST, &host)
+        .body(Body::from("12345"))
+        .unwrap();
+    assert_eq!(
+        send(&Memory::new().router(), post).await.text(),
+        "POST /form 5"
+    );
 }
 
 #[tokio::test]
 async fn without_a_canister_in_the_address() {
-    assert!(get("127.0.0.1:4943", "/").await.text().contains(&canister_id().to_text()));
+    assert!(
+        get("127.0.0.1:4943", "/")
+            .await
+            .text()
+            .contains(&canister_id().to_text())
+    );
     assert_eq!(get("127.0.0.1:4943", "/health").await.text(), "healthy\n");
-    assert_eq!(get("127.0.0.1:4943", "/favicon.ico").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        get("127.0.0.1:4943", "/favicon.ico").await.status,
+        StatusCode::NOT_FOUND
+    );
 }
 
 #[tokio::test]

@@ -24,9 +24,15 @@ impl Running {
         let certification = memory.certification.clone();
         let served = tokio::spawn(async move {
             let stopped = async { drop(stopped.await) };
-            serve_backend(memory, certification, listener, options, stopped).await.unwrap();
+            serve_backend(memory, certification, listener, options, stopped)
+                .await
+                .unwrap();
         });
-        Self { address, stop, served }
+        Self {
+            address,
+            stop,
+            served,
+        }
     }
 
     pub async fn stop(self) {
@@ -56,14 +62,22 @@ async fn an_oversized_body_is_answered() {
     let length = 20 << 20;
     let mut request = head(length).into_bytes();
     request.resize(request.len() + length, 0);
-    assert!(exchange(server.address, &request).await.starts_with("HTTP/1.1 413"));
+    assert!(
+        exchange(server.address, &request)
+            .await
+            .starts_with("HTTP/1.1 413")
+    );
     server.stop().await;
 }
 
 #[tokio::test]
 async fn a_slow_client_is_answered_and_let_go() {
     let limits = Duration::from_millis(200);
-    let options = Options { header_timeout: limits, body_timeout: limits, ..Options::default() };
+    let options = Options {
+        header_timeout: limits,
+        body_timeout: limits,
+        ..Options::default()
+    };
     let server = Running::start(options).await;
     let start = Instant::now();
     let reply = exchange(server.address, format!("{}abc", head(100)).as_bytes()).await;
@@ -75,9 +89,19 @@ async fn a_slow_client_is_answered_and_let_go() {
 
 #[tokio::test]
 async fn a_reader_who_does_not_read_is_let_go() {
-    let options = Options { write_timeout: Duration::from_millis(200), max_connections: 1, ..Options::default() };
+    let options = Options {
+        write_timeout: Duration::from_millis(200),
+        max_connections: 1,
+        ..Options::default()
+    };
     let server = Running::start(options).await;
-    let query = Draft::call("query", candid::Principal::anonymous(), "echo", &vec![7; 2 << 20]).encode();
+    let query = Draft::call(
+        "query",
+        candid::Principal::anonymous(),
+        "echo",
+        &vec![7; 2 << 20],
+    )
+    .encode();
     let mut request = format!(
         "POST {} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/cbor\r\ncontent-length: {}\r\n\r\n",
         endpoint(2, "query"),
@@ -97,7 +121,9 @@ async fn a_reader_who_does_not_read_is_let_go() {
     });
     let silent = writing.await.unwrap();
     let get = b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-    let reply = tokio::time::timeout(Duration::from_secs(10), exchange(server.address, get)).await.unwrap();
+    let reply = tokio::time::timeout(Duration::from_secs(10), exchange(server.address, get))
+        .await
+        .unwrap();
     assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
     drop(silent);
     server.stop().await;
@@ -106,7 +132,11 @@ async fn a_reader_who_does_not_read_is_let_go() {
 #[tokio::test]
 async fn garbage_is_answered() {
     let server = Running::start(Options::default()).await;
-    assert!(exchange(server.address, b"\x16\x03\x01\x02\x00hello\r\n\r\n").await.starts_with("HTTP/1.1 400"));
+    assert!(
+        exchange(server.address, b"\x16\x03\x01\x02\x00hello\r\n\r\n")
+            .await
+            .starts_with("HTTP/1.1 400")
+    );
     server.stop().await;
 }
 
@@ -116,7 +146,9 @@ async fn shutdown_does_not_wait_for_idle_connections() {
     let idle = TcpStream::connect(server.address).await.unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
     let address = server.address;
-    tokio::time::timeout(Duration::from_secs(5), server.stop()).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(5), server.stop())
+        .await
+        .unwrap();
     drop(idle);
     assert!(TcpStream::connect(address).await.is_err());
 }

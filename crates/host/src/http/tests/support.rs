@@ -9,8 +9,8 @@ use crate::crypto::{domain, sha256};
 use crate::http::backend::{Backend, BoxFuture, Refused};
 use crate::http::{Interface, Options, router};
 use crate::message::{
-    CanisterState, Ingress, MetadataSection, Reject, RejectCode, RequestId, RequestInfo, RequestStatus, StateTree,
-    TreeChanges,
+    CanisterState, Ingress, MetadataSection, Reject, RejectCode, RequestId, RequestInfo,
+    RequestStatus, StateTree, TreeChanges,
 };
 use axum::Router;
 use axum::body::Body;
@@ -42,7 +42,10 @@ pub struct Memory {
 
 impl Memory {
     pub fn new() -> Arc<Self> {
-        let keys = (RootKey::from_secret(&[1; 32]).unwrap(), NodeKey::from_secret(&[2; 32]).unwrap());
+        let keys = (
+            RootKey::from_secret(&[1; 32]).unwrap(),
+            NodeKey::from_secret(&[2; 32]).unwrap(),
+        );
         let memory = Arc::new(Self {
             certification: Arc::new(Certification::new(keys.0, keys.1, canister_id())),
             requests: Mutex::default(),
@@ -50,7 +53,11 @@ impl Memory {
             controller: Key::new(9).principal(),
         });
         let canister = Some(memory.state());
-        memory.certification.apply(&TreeChanges { time: now(), canister, ..TreeChanges::default() });
+        memory.certification.apply(&TreeChanges {
+            time: now(),
+            canister,
+            ..TreeChanges::default()
+        });
         memory
     }
 
@@ -59,7 +66,11 @@ impl Memory {
     }
 
     pub fn router_with(self: &Arc<Self>, options: Options) -> Router {
-        router(Interface::new(self.clone(), self.certification.clone(), options))
+        router(Interface::new(
+            self.clone(),
+            self.certification.clone(),
+            options,
+        ))
     }
 
     pub fn root_key(&self) -> Vec<u8> {
@@ -67,8 +78,15 @@ impl Memory {
     }
 
     fn record(&self, ingress: &Ingress, status: RequestStatus) -> RequestStatus {
-        let request = RequestInfo { status: status.clone(), sender: ingress.sender, canister_id: ingress.canister_id };
-        self.requests.lock().unwrap().insert(ingress.request_id, request);
+        let request = RequestInfo {
+            status: status.clone(),
+            sender: ingress.sender,
+            canister_id: ingress.canister_id,
+        };
+        self.requests
+            .lock()
+            .unwrap()
+            .insert(ingress.request_id, request);
         self.certification.apply(&TreeChanges {
             time: now(),
             requests: vec![(ingress.request_id, status.clone())],
@@ -79,7 +97,11 @@ impl Memory {
 }
 
 pub fn reject(message: &str, error_code: &str) -> Reject {
-    Reject { code: RejectCode::CanisterError, message: message.into(), error_code: Some(error_code.into()) }
+    Reject {
+        code: RejectCode::CanisterError,
+        message: message.into(),
+        error_code: Some(error_code.into()),
+    }
 }
 
 impl Backend for Memory {
@@ -108,7 +130,12 @@ impl Backend for Memory {
         })
     }
 
-    fn query(&self, _: Principal, method: String, arg: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, Reject>> {
+    fn query(
+        &self,
+        _: Principal,
+        method: String,
+        arg: Vec<u8>,
+    ) -> BoxFuture<'_, Result<Vec<u8>, Reject>> {
         Box::pin(async move {
             match method.as_str() {
                 "echo" => Ok(arg),
@@ -125,7 +152,11 @@ impl Backend for Memory {
     }
 
     fn state(&self) -> CanisterState {
-        let section = |name: &str, public| MetadataSection { name: name.into(), public, content: name.into() };
+        let section = |name: &str, public| MetadataSection {
+            name: name.into(),
+            public,
+            content: name.into(),
+        };
         CanisterState {
             module_hash: Some([3; 32]),
             controllers: vec![self.controller],
@@ -153,7 +184,11 @@ impl Key {
     }
 
     pub fn der(&self) -> Vec<u8> {
-        self.0.verifying_key().to_public_key_der().unwrap().into_vec()
+        self.0
+            .verifying_key()
+            .to_public_key_der()
+            .unwrap()
+            .into_vec()
     }
 
     pub fn principal(&self) -> Principal {
@@ -177,7 +212,12 @@ pub fn bytes(bytes: impl AsRef<[u8]>) -> Value {
 }
 
 fn record(fields: &[(String, Value)]) -> Value {
-    Value::Map(fields.iter().map(|(key, value)| (Value::Text(key.clone()), value.clone())).collect())
+    Value::Map(
+        fields
+            .iter()
+            .map(|(key, value)| (Value::Text(key.clone()), value.clone()))
+            .collect(),
+    )
 }
 
 impl Draft {
@@ -187,22 +227,32 @@ impl Draft {
             ("sender".into(), bytes(sender.as_slice())),
             ("ingress_expiry".into(), (now() + 4 * MINUTE).into()),
         ];
-        Self { content, outside: Vec::new() }
+        Self {
+            content,
+            outside: Vec::new(),
+        }
     }
 
     pub fn call(request_type: &str, sender: Principal, method: &str, arg: &[u8]) -> Self {
         let mut draft = Self::new(request_type, sender);
-        draft.content.push(("canister_id".into(), bytes(canister_id().as_slice())));
+        draft
+            .content
+            .push(("canister_id".into(), bytes(canister_id().as_slice())));
         draft.content.push(("method_name".into(), method.into()));
         draft.content.push(("arg".into(), bytes(arg)));
-        draft.content.push(("nonce".into(), bytes(rand::random::<[u8; 16]>())));
+        draft
+            .content
+            .push(("nonce".into(), bytes(rand::random::<[u8; 16]>())));
         draft
     }
 
     pub fn read(sender: Principal, paths: &[&[&[u8]]]) -> Self {
         let mut draft = Self::new("read_state", sender);
         let path = |labels: &&[&[u8]]| Value::Array(labels.iter().map(bytes).collect());
-        draft.content.push(("paths".into(), Value::Array(paths.iter().map(path).collect())));
+        draft.content.push((
+            "paths".into(),
+            Value::Array(paths.iter().map(path).collect()),
+        ));
         draft
     }
 
@@ -225,7 +275,8 @@ impl Draft {
     /// Signed by `key`, on behalf of the key `pubkey`.
     pub fn signed_for(self, pubkey: &[u8], key: &Key) -> Self {
         let signature = key.sign(domain::REQUEST, &self.id());
-        self.outside("sender_pubkey", bytes(pubkey)).outside("sender_sig", bytes(signature))
+        self.outside("sender_pubkey", bytes(pubkey))
+            .outside("sender_sig", bytes(signature))
     }
 
     pub fn signed(self, key: &Key) -> Self {
@@ -258,13 +309,20 @@ pub struct Link {
 
 impl Default for Link {
     fn default() -> Self {
-        Self { expiration: now() + 10 * MINUTE, targets: None, permissions: None }
+        Self {
+            expiration: now() + 10 * MINUTE,
+            targets: None,
+            permissions: None,
+        }
     }
 }
 
 impl Link {
     pub fn sign(&self, from: &Key, to: &[u8]) -> Value {
-        let mut fields = vec![("pubkey".to_string(), bytes(to)), ("expiration".to_string(), self.expiration.into())];
+        let mut fields = vec![
+            ("pubkey".to_string(), bytes(to)),
+            ("expiration".to_string(), self.expiration.into()),
+        ];
         if let Some(targets) = &self.targets {
             let targets = targets.iter().map(|id| bytes(id.as_slice())).collect();
             fields.push(("targets".into(), Value::Array(targets)));
@@ -275,7 +333,10 @@ impl Link {
         let delegation = record(&fields);
         let hash = Hashable::try_from(&delegation).unwrap().hash();
         let signature = bytes(from.sign(domain::DELEGATION, &hash));
-        record(&[("delegation".into(), delegation), ("signature".into(), signature)])
+        record(&[
+            ("delegation".into(), delegation),
+            ("signature".into(), signature),
+        ])
     }
 }
 
@@ -292,22 +353,43 @@ impl Reply {
 
     /// A field of the CBOR record in the body.
     pub fn field(&self, name: &str) -> Option<Value> {
-        assert_eq!(self.status, StatusCode::OK, "{}", String::from_utf8_lossy(&self.body));
-        let value: Value = ciborium::from_reader(self.body.strip_prefix(&[0xd9, 0xd9, 0xf7]).unwrap()).unwrap();
-        value.into_map().unwrap().into_iter().find(|(key, _)| key.as_text() == Some(name)).map(|(_, value)| value)
+        assert_eq!(
+            self.status,
+            StatusCode::OK,
+            "{}",
+            String::from_utf8_lossy(&self.body)
+        );
+        let value: Value =
+            ciborium::from_reader(self.body.strip_prefix(&[0xd9, 0xd9, 0xf7]).unwrap()).unwrap();
+        value
+            .into_map()
+            .unwrap()
+            .into_iter()
+            .find(|(key, _)| key.as_text() == Some(name))
+            .map(|(_, value)| value)
     }
 
     /// The verified tree of the certificate in the body.
     pub fn tree(&self, memory: &Memory) -> HashTree {
-        verified(&self.field("certificate").unwrap().into_bytes().unwrap(), &memory.root_key())
+        verified(
+            &self.field("certificate").unwrap().into_bytes().unwrap(),
+            &memory.root_key(),
+        )
     }
 }
 
 pub async fn send(router: &Router, request: axum::http::Request<Body>) -> Reply {
     let response = router.clone().oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
-    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
-    Reply { status: parts.status, headers: parts.headers, body }
+    let body = axum::body::to_bytes(body, usize::MAX)
+        .await
+        .unwrap()
+        .to_vec();
+    Reply {
+        status: parts.status,
+        headers: parts.headers,
+        body,
+    }
 }
 
 pub async fn post(router: &Router, path: &str, body: impl Into<Body>) -> Reply {
@@ -324,7 +406,12 @@ pub fn endpoint(version: u8, name: &str) -> String {
 pub fn response_hash(fields: &[(&str, Hashable<'_>)]) -> [u8; 32] {
     let mut pairs: Vec<[u8; 64]> = fields
         .iter()
-        .map(|(name, value)| [sha256(&[name.as_bytes()]), value.hash()].concat().try_into().unwrap())
+        .map(|(name, value)| {
+            [sha256(&[name.as_bytes()]), value.hash()]
+                .concat()
+                .try_into()
+                .unwrap()
+        })
         .collect();
     pairs.sort();
     sha256(&[&pairs.concat()])
