@@ -231,3 +231,34 @@ async fn a_shut_down_engine_refuses_and_leaves_everything_in_place() {
     let home = home.reopen();
     assert_eq!(home.cell().await.stable, 5);
 }
+
+#[tokio::test]
+async fn what_does_not_fit_on_the_disk_is_undone_and_smaller_updates_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::open(Config {
+        max_store_bytes: Some(4 << 20),
+        ..Config::new(folder.path())
+    })
+    .unwrap();
+    engine.install(&wasm(CELL), b"").unwrap();
+    let home = Home { engine, folder };
+    home.update("set", &arg(42)).await.unwrap();
+    // 8 MiB.
+    let full = home.engine.submit(ingress(&home.engine, 1, "fill", &arg(128))).await;
+    assert!(matches!(&full, Err(SubmitError::Storage(text)) if text.contains("full")), "{full:?}");
+    assert_eq!(home.engine.request_status(&request_id(1)), None);
+    // Queries go on with what is committed.
+    assert_eq!(home.cell().await, Cell::all(42, 1));
+    // The next update finds the canister started again from the last commit.
+    let added = Cell::read(&home.update("set", &arg(43)).await.unwrap());
+    assert_eq!(added, Cell::all(43, 1));
+    let starts = number(&home.query("starts", b"").await.unwrap());
+    assert_eq!(starts, 1);
+    let Home { engine, folder } = home;
+    drop(engine);
+    let home = Home { engine: open(folder.path()), folder };
+    assert_eq!(home.cell().await.stable, 43);
+    // With room, the same message succeeds.
+    replied(home.engine.submit(ingress(&home.engine, 1, "fill", &arg(128))).await.unwrap());
+    assert_eq!(home.cell().await.stable, 3);
+}

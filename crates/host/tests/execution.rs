@@ -163,3 +163,12 @@ async fn the_caller_is_who_called() {
     let home = home(CELL);
     assert_eq!(home.update("whoami", b"").await.unwrap(), user().as_slice());
 }
+
+#[tokio::test]
+async fn endless_recursion_is_a_trap() {
+    let home = home(CELL);
+    let reject = home.update("recurse", b"").await.unwrap_err();
+    assert_eq!(reject.error_code.as_deref(), Some("IC0502"));
+    assert!(reject.message.contains("stack"), "{}", reject.message);
+    assert_eq!(home.cell().await, Cell::all(7, 1));
+}

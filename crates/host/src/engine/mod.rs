@@ -64,6 +64,9 @@ pub struct Config {
     pub query_threads: Option<usize>,
     /// Bytes of heap an instance may have. The host holds up to one copy for updates, one of the last commit and one for every query thread.
     pub max_heap_bytes: usize,
+    /// Bytes the database may take on the disk, in whole pages of 4 KiB; `None`: as many as there are. Updates that need more are undone,
+    /// as on a full disk.
+    pub max_store_bytes: Option<usize>,
 }
 
 impl Config {
@@ -75,6 +78,7 @@ impl Config {
             controllers: Vec::new(),
             query_threads: None,
             max_heap_bytes: DEFAULT_MAX_HEAP_BYTES,
+            max_store_bytes: None,
         }
     }
 }
@@ -133,7 +137,7 @@ impl Engine {
     /// Where the folder cannot be used, see [`OpenError`].
     pub fn open(config: Config) -> Result<Engine, OpenError> {
         let folder = Folder::open(&config.state_dir)?;
-        let store = Store::open(&folder.data())?;
+        let store = Store::open(&folder.data(), config.max_store_bytes)?;
         let found = store.view()?.canister()?.map(|record| record.canister_id);
         let canister_id = match (found, config.canister_id) {
             (Some(found), Some(asked)) if found != asked => {

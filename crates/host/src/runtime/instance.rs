@@ -3,6 +3,7 @@
 //! Between messages an instance is in its kept state. After [`Instance::run`] the owner decides with
 //! [`Instance::keep`] or [`Instance::drop_changes`]; nothing else changes the kept state.
 
+use super::cost::FUNCTION_ENTRY;
 use super::heap::Heap;
 use super::message::{Callback, Message, Raised, Trap};
 use super::module::{CompiledModule, MEMORY_EXPORT, TABLE_EXPORT};
@@ -107,7 +108,9 @@ impl Instance {
 
     fn call(&mut self, entry: &Entry, limit: u64) -> Result<(), Trap> {
         let trapped = |error: wasmtime::Error| as_trap(&error, limit);
-        self.store.set_fuel(limit).map_err(trapped)?;
+        // Entering the first function is not the message's expense.
+        let fuel = limit.saturating_add(FUNCTION_ENTRY);
+        self.store.set_fuel(fuel).map_err(trapped)?;
         match entry {
             Entry::Export(name) => self
                 .instance

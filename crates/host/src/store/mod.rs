@@ -36,9 +36,10 @@ pub const FORMAT_VERSION: u32 = 1;
 /// Bytes before the data of a stored unit: the record's version (1), then seven zeros kept for a checksum.
 const UNIT_HEADER: usize = 8;
 
-/// Bytes of stable memory in one stored unit. LMDB puts a value of more than about half a page on pages of
-/// its own, behind a header of 16 bytes: header, record header and data together fill four pages exactly.
-pub const UNIT_BYTES: usize = 4 * 4096 - 16 - UNIT_HEADER;
+/// Bytes of stable memory in one stored unit. LMDB puts a value of more than about half a page on a page of
+/// its own, behind a header of 16 bytes: header, record header and data together fill one page exactly, so that all pages
+/// of the file have one size and its free space cannot fragment (docs/decisions/0001-store.md).
+pub const UNIT_BYTES: usize = 4096 - 16 - UNIT_HEADER;
 
 /// Address space reserved for the database, in bytes; tried from the largest. LMDB cannot grow past it.
 const MAP_SIZES: [usize; 4] = [1 << 40, 1 << 38, 1 << 36, 1 << 34];
@@ -95,8 +96,14 @@ pub struct Store {
 
 impl Store {
     /// Opens or creates the database in `folder`, which the caller has locked for itself.
-    pub fn open(folder: &Path) -> Result<Store, StoreError> {
-        let env = open_environment(folder)?;
+    ///
+    /// It grows to `max_bytes` at most, on the disk; without a bound, to what the address space has room for. What does not fit is
+    /// [`StoreError::DiskFull`], as on a full disk.
+    pub fn open(folder: &Path, max_bytes: Option<usize>) -> Result<Store, StoreError> {
+        let env = match max_bytes {
+            Some(bytes) => open_environment(folder, &[bytes])?,
+            None => open_environment(folder, &MAP_SIZES)?,
+        };
         let txn = env.write_txn()?;
         let tables = env.create_databases_and_commit(txn, |open, txn| -> Result<_, heed::Error> {
             Ok(CommitOrAbort::<_, ()>::Commit((
@@ -168,11 +175,11 @@ impl Store {
     }
 }
 
-fn open_environment(folder: &Path) -> Result<Env<WithoutTls>, StoreError> {
+fn open_environment(folder: &Path, sizes: &[usize]) -> Result<Env<WithoutTls>, StoreError> {
     let mut last = None;
-    for size in MAP_SIZES {
+    for size in sizes {
         let mut options = EnvOpenOptions::new().read_txn_without_tls();
-        options.map_size(size).max_dbs(8).max_readers(MAX_READERS);
+        options.map_size(*size).max_dbs(8).max_readers(MAX_READERS);
         // SAFETY: no read-ahead changes no guarantee. The folder's lock keeps other processes from opening the
         // environment, and nothing in this process opens it twice or truncates its files.
         let opened = unsafe { options.flags(EnvFlags::NO_READ_AHEAD).open(folder) };

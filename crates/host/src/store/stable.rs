@@ -65,7 +65,7 @@ pub enum StableError {
 type Located = Option<*const UnitData>;
 
 /// Units whose place in the database is remembered, so that many small reads of one unit search once.
-const LOCATED_SLOTS: usize = 256;
+const LOCATED_SLOTS: usize = 512;
 
 /// Stable memory during one message or one query.
 pub struct StableMemory {

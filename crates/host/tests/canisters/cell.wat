@@ -123,6 +123,21 @@
     (call $append (i32.const 16) (i32.const 8))
     (call $msg_reply))
 
+  ;; Fills as many WebAssembly pages of stable memory as the argument says, from the second on, and sets the number to 3.
+  (func (export "canister_update fill")
+    (local $page i64)
+    (call $set (i32.const 3))
+    (drop (call $stable_grow (i64.extend_i32_u (call $argument))))
+    (memory.fill (i32.const 2048) (i32.const 255) (i32.const 63488))
+    (local.set $page (i64.extend_i32_u (call $argument)))
+    (loop $more
+      (call $stable_write (i64.mul (local.get $page) (i64.const 65536)) (i64.const 2048) (i64.const 63488))
+      (local.set $page (i64.sub (local.get $page) (i64.const 1)))
+      (br_if $more (i64.ne (local.get $page) (i64.const 0))))
+    (call $report))
+  (func (export "canister_update recurse") (call $set (i32.const 4)) (call $deeper))
+  (func $deeper (call $deeper) (i32.store (i32.const 0) (i32.const 5)))
+
   ;; The timer adds one and does not set itself again.
   (func (export "canister_update arm")
     (drop (call $timer_set (i64.add (call $time) (i64.const 20000000))))

@@ -29,7 +29,10 @@ pub fn open(folder: &Path) -> Engine {
 pub fn home(text: &str) -> Home {
     let folder = tempfile::tempdir().unwrap();
     let engine = open(folder.path());
-    assert_eq!(engine.install(&wasm(text), b"").unwrap(), Installed::Installed);
+    assert_eq!(
+        engine.install(&wasm(text), b"").unwrap(),
+        Installed::Installed
+    );
     Home { engine, folder }
 }
 
@@ -66,7 +69,12 @@ pub struct Cell {
 
 impl Cell {
     pub fn all(value: u32, pages: u32) -> Cell {
-        Cell { heap: value, global: value, stable: value, pages }
+        Cell {
+            heap: value,
+            global: value,
+            stable: value,
+            pages,
+        }
     }
 
     pub fn read(reply: &[u8]) -> Cell {
@@ -93,7 +101,10 @@ pub fn user() -> Principal {
 }
 
 pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_nanos() as u64
 }
 
 pub fn ingress(engine: &Engine, id: u8, method: &str, arg: &[u8]) -> Ingress {

@@ -80,8 +80,11 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
         if call.arg.len() as u64 + u64::from(size) > MAX_ARGUMENT {
             return Err(contract("call_data_append: the argument is too long"));
         }
-        let data = read_heap(&mut caller, src, size)?;
-        begun(&mut caller, "call_data_append", 0)?.arg.extend(data);
+        let (heap, host) = super::split(&mut caller)?;
+        let data = super::heap_range(heap, src, size)?;
+        if let Some(call) = host.message.as_mut().and_then(|message| message.call.as_mut()) {
+            call.arg.extend_from_slice(data);
+        }
         Ok(())
     })?;
     linker.func_wrap(

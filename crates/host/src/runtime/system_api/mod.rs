@@ -10,6 +10,7 @@ mod exchange;
 mod stable;
 
 use super::Host;
+use super::cost::FUNCTION_ENTRY;
 use super::message::{ContextKind, Message, Raised, Trap};
 use wasmtime::{Caller, Linker, Result};
 
@@ -76,7 +77,7 @@ fn enter<'a>(
             mode(kind)
         )));
     }
-    charge(caller, cost)?;
+    charge(caller, cost.saturating_add(FUNCTION_ENTRY))?;
     message(caller)
 }
 
