@@ -14,6 +14,11 @@ use ciborium::Value;
 /// room for fields to come. What is deeper is refused before it is read.
 const MAX_DEPTH: usize = 12;
 
+/// CBOR items in the largest request there is, a read_state request with all the paths it may have, with some
+/// room. A decoded item takes many times its encoded byte, so that without this bound a small body of small items
+/// would take memory out of proportion.
+const MAX_ITEMS: usize = 160_000;
+
 /// The longest nonce, in bytes.
 const MAX_NONCE: usize = 32;
 
@@ -84,6 +89,8 @@ pub struct SignedDelegation {
 pub enum EnvelopeError {
     #[error("the body is not valid CBOR")]
     Cbor,
+    #[error("the body has more than {MAX_ITEMS} CBOR items")]
+    TooManyItems,
     #[error("the body goes on after the end of its CBOR value")]
     TrailingBytes,
     #[error("{0} is not a record with distinct text keys")]
@@ -100,6 +107,10 @@ pub enum EnvelopeError {
     TooManyPaths,
     #[error("a path has more than {MAX_PATH_LENGTH} labels")]
     PathTooLong,
+    #[error(
+        "sender_info is certified by a network this host does not trust, and cannot be passed on"
+    )]
+    SenderInfo,
     #[error("it has no representation-independent hash: {0}")]
     Hash(#[from] Unhashable),
 }
@@ -110,6 +121,9 @@ impl Envelope {
     /// # Errors
     /// [`EnvelopeError`] for anything that is not one envelope, completely.
     pub fn decode(body: &[u8]) -> Result<Self, EnvelopeError> {
+        if count_items(body).ok_or(EnvelopeError::Cbor)? > MAX_ITEMS {
+            return Err(EnvelopeError::TooManyItems);
+        }
         let mut rest = body;
         let value: Value = ciborium::de::from_reader_with_recursion_limit(&mut rest, MAX_DEPTH)
             .map_err(|_| EnvelopeError::Cbor)?;
@@ -131,6 +145,9 @@ impl Envelope {
             && bytes("nonce", nonce)?.len() > MAX_NONCE
         {
             return Err(EnvelopeError::NonceTooLong);
+        }
+        if content.optional("sender_info").is_some() {
+            return Err(EnvelopeError::SenderInfo);
         }
         let request_type = text("request_type", content.required("request_type")?)?;
         let content = match request_type.as_str() {
@@ -170,6 +187,37 @@ impl Envelope {
             sender_delegation,
         })
     }
+}
+
+/// The CBOR items in `body`, nested ones included, without decoding them; `None` where an item's head is
+/// malformed. What is cut off or goes on too long is the decoder's to find.
+fn count_items(body: &[u8]) -> Option<usize> {
+    let mut rest = body;
+    let mut items = 0;
+    while let Some((head, after)) = rest.split_first() {
+        items += 1;
+        let (major, info) = (head >> 5, head & 0x1f);
+        let width = match info {
+            0..=23 | 31 => 0,
+            24..=27 => 1 << (info - 24),
+            _ => return None,
+        };
+        let argument = after.get(..width)?;
+        let value = match info {
+            0..=23 => u64::from(info),
+            _ => argument
+                .iter()
+                .fold(0, |value, byte| value << 8 | u64::from(*byte)),
+        };
+        // Byte and text strings of known length are passed over; everything else has its parts as items.
+        let content = if matches!(major, 2 | 3) {
+            usize::try_from(value).ok()?
+        } else {
+            0
+        };
+        rest = after[width..].get(content..).unwrap_or_default();
+    }
+    Some(items)
 }
 
 fn call(content: &mut Record) -> Result<CallContent, EnvelopeError> {
@@ -302,205 +350,4 @@ fn principal(field: &'static str, value: Value) -> Result<Principal, EnvelopeErr
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn encode(value: &Value) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        ciborium::into_writer(value, &mut bytes).unwrap();
-        bytes
-    }
-
-    fn content() -> Vec<(Value, Value)> {
-        vec![
-            ("request_type".into(), "call".into()),
-            ("sender".into(), Value::Bytes(vec![4])),
-            ("ingress_expiry".into(), 1_685_570_400_000_000_000u64.into()),
-            (
-                "canister_id".into(),
-                Value::Bytes(vec![0, 0, 0, 0, 0, 0, 4, 0xd2]),
-            ),
-            ("method_name".into(), "hello".into()),
-            ("arg".into(), Value::Bytes(b"DIDL\x00\xFD*".to_vec())),
-        ]
-    }
-
-    fn with(content: Vec<(Value, Value)>) -> Vec<u8> {
-        encode(&Value::Tag(
-            55799,
-            Box::new(Value::Map(vec![("content".into(), Value::Map(content))])),
-        ))
-    }
-
-    #[test]
-    fn the_request_of_the_specification() {
-        let envelope = Envelope::decode(&with(content())).unwrap();
-        let id = "1d1091364d6bb8a6c16b203ee75467d59ead468f523eb058880ae8ec80e2b101";
-        assert_eq!(hex::encode(envelope.request_id), id);
-        let Content::Call(call) = envelope.content else {
-            panic!("not a call")
-        };
-        assert_eq!(call.method_name, "hello");
-        assert_eq!(call.arg, b"DIDL\x00\xFD*");
-    }
-
-    #[test]
-    fn numbers_as_bignums() {
-        // Older JavaScript agents write every number so.
-        let mut fields = content();
-        let digits = 1_685_570_400_000_000_000u64.to_be_bytes().to_vec();
-        fields[2].1 = Value::Tag(2, Box::new(Value::Bytes(digits)));
-        let plain = Envelope::decode(&with(content())).unwrap();
-        assert_eq!(
-            Envelope::decode(&with(fields)).unwrap().request_id,
-            plain.request_id
-        );
-    }
-
-    #[test]
-    fn unknown_fields_are_part_of_the_request_id() {
-        let mut fields = content();
-        fields.push(("priority".into(), 1.into()));
-        let plain = Envelope::decode(&with(content())).unwrap();
-        assert_ne!(
-            Envelope::decode(&with(fields)).unwrap().request_id,
-            plain.request_id
-        );
-    }
-
-    #[test]
-    fn what_is_refused() {
-        let replaced = |name: &str, value: Value| {
-            let mut fields = content();
-            for field in &mut fields {
-                if field.0.as_text() == Some(name) {
-                    field.1 = value.clone();
-                }
-            }
-            with(fields)
-        };
-        let without = |name: &str| {
-            with(
-                content()
-                    .into_iter()
-                    .filter(|field| field.0.as_text() != Some(name))
-                    .collect(),
-            )
-        };
-        let and = |name: &str, value: Value| {
-            with(
-                content()
-                    .into_iter()
-                    .chain([(name.into(), value)])
-                    .collect(),
-            )
-        };
-        let mut trailing = with(content());
-        trailing.push(0);
-        let mut deep = vec![0x81; 100_000];
-        deep.push(0);
-        let huge_length = vec![0x5b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
-        use EnvelopeError as E;
-        for (body, why) in [
-            (vec![], E::Cbor),
-            (b"hello".to_vec(), E::Cbor),
-            (with(content())[..50].to_vec(), E::Cbor),
-            (trailing, E::TrailingBytes),
-            (deep, E::Cbor),
-            (vec![0xd8; 1000], E::Cbor),
-            (huge_length, E::Cbor),
-            (encode(&1.into()), E::NotARecord("the envelope")),
-            (encode(&Value::Map(vec![])), E::Missing("content")),
-            (
-                encode(&Value::Map(vec![("content".into(), 1.into())])),
-                E::NotARecord("the content"),
-            ),
-            (without("sender"), E::Missing("sender")),
-            (without("ingress_expiry"), E::Missing("ingress_expiry")),
-            (without("request_type"), E::Missing("request_type")),
-            (without("arg"), E::Missing("arg")),
-            (replaced("request_type", "eat".into()), E::RequestType),
-            (
-                replaced("request_type", "read_state".into()),
-                E::Missing("paths"),
-            ),
-            (
-                replaced("sender", Value::Bytes(vec![0; 30])),
-                E::Type("sender", "a principal"),
-            ),
-            (
-                replaced("arg", "text".into()),
-                E::Type("arg", "a byte string"),
-            ),
-            (
-                replaced("method_name", 5.into()),
-                E::Type("method_name", "a text"),
-            ),
-            (
-                replaced("ingress_expiry", Value::Integer((-1).into())),
-                E::Hash(Unhashable::Number),
-            ),
-            (
-                replaced("ingress_expiry", Value::Float(1e18)),
-                E::Hash(Unhashable::Type),
-            ),
-            (replaced("arg", Value::Null), E::Hash(Unhashable::Type)),
-            (and("nonce", Value::Bytes(vec![0; 33])), E::NonceTooLong),
-            (
-                and("arg", Value::Bytes(vec![])),
-                E::Hash(Unhashable::DuplicateKey),
-            ),
-        ] {
-            assert_eq!(Envelope::decode(&body).unwrap_err(), why);
-        }
-    }
-
-    #[test]
-    fn too_many_and_too_long_paths() {
-        let read = |paths: Vec<Value>| {
-            with(vec![
-                ("request_type".into(), "read_state".into()),
-                ("sender".into(), Value::Bytes(vec![4])),
-                ("ingress_expiry".into(), 1.into()),
-                ("paths".into(), Value::Array(paths)),
-            ])
-        };
-        let label = Value::Bytes(b"time".to_vec());
-        assert!(
-            Envelope::decode(&read(vec![
-                Value::Array(vec![
-                    label.clone();
-                    MAX_PATH_LENGTH
-                ]);
-                MAX_PATHS
-            ]))
-            .is_ok()
-        );
-        let many = read(vec![Value::Array(vec![]); MAX_PATHS + 1]);
-        assert_eq!(
-            Envelope::decode(&many).unwrap_err(),
-            EnvelopeError::TooManyPaths
-        );
-        let long = read(vec![Value::Array(vec![label; MAX_PATH_LENGTH + 1])]);
-        assert_eq!(
-            Envelope::decode(&long).unwrap_err(),
-            EnvelopeError::PathTooLong
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = Envelope::decode(&bytes);
-        }
-
-        #[test]
-        fn damaged_envelopes_never_panic(position in 0usize..150, byte in any::<u8>()) {
-            let mut body = with(content());
-            let position = position % body.len();
-            body[position] = byte;
-            let _ = Envelope::decode(&body);
-        }
-    }
-}
+mod tests;
