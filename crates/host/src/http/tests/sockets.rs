@@ -83,6 +83,16 @@ async fn a_slow_client_is_answered_and_let_go() {
     let reply = exchange(server.address, format!("{}abc", head(100)).as_bytes()).await;
     assert!(reply.starts_with("HTTP/1.1 408"), "{reply}");
     exchange(server.address, b"POST / HTTP/1.1\r\nhost: ").await;
+    exchange(server.address, b"").await;
+    let reply = exchange(
+        server.address,
+        b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    )
+    .await;
+    assert!(
+        reply.starts_with("HTTP/1.1 200"),
+        "idle after its request, {reply}"
+    );
     assert!(start.elapsed() < Duration::from_secs(5));
     server.stop().await;
 }
@@ -126,6 +136,46 @@ async fn a_reader_who_does_not_read_is_let_go() {
         .unwrap();
     assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
     drop(silent);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_asks_before_sending_is_told_at_once() {
+    let server = Running::start(Options::default()).await;
+    let waiting = head(20 << 20).replace("\r\n\r\n", "\r\nexpect: 100-continue\r\n\r\n");
+    assert!(
+        exchange(server.address, waiting.as_bytes())
+            .await
+            .starts_with("HTTP/1.1 413")
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_in_chunks_is_read_and_bounded() {
+    let server = Running::start(Options::default()).await;
+    let length = |bytes: usize| format!("content-length: {bytes}");
+    let chunked = head(0).replace(&length(0), "transfer-encoding: chunked");
+    let call = Draft::call("call", candid::Principal::anonymous(), "echo", b"").encode();
+    let request = [
+        chunked.as_bytes(),
+        format!("{:x}\r\n", call.len()).as_bytes(),
+        &call,
+        b"\r\n0\r\n\r\n",
+    ]
+    .concat();
+    assert!(
+        exchange(server.address, &request)
+            .await
+            .starts_with("HTTP/1.1 200")
+    );
+    let chunk = [b"100000\r\n".as_slice(), &vec![0; 1 << 20], b"\r\n"].concat();
+    let request = [chunked.as_bytes(), &chunk.repeat(5), b"0\r\n\r\n"].concat();
+    assert!(
+        exchange(server.address, &request)
+            .await
+            .starts_with("HTTP/1.1 413")
+    );
     server.stop().await;
 }
 
