@@ -4,6 +4,9 @@ use keepsake_api::*;
 
 use crate::state::{call, ensure_seed, read, write};
 
+/// Without a subject: the caller's own capsule, created at the first call and returned at every later one. With one: a new
+/// capsule about that person, owned by the caller. The answer's `memories` are empty; `memories_list` reads them.
+/// Errors: InvalidArgument for a subject that is nobody; ResourceExhausted at 1,000 capsules a person.
 #[ic_cdk::update]
 async fn capsules_create(subject: Option<PersonRef>) -> Result<Capsule, Error> {
     let call = call();
@@ -12,6 +15,8 @@ async fn capsules_create(subject: Option<PersonRef>) -> Result<Capsule, Error> {
     Ok(write(|vault| vault.capsules_create(call, subject))?)
 }
 
+/// A capsule that the caller owns, controls or is the subject of; without an id, the caller's own.
+/// Errors: NotFound, also where the caller may not know that it exists.
 #[ic_cdk::query]
 fn capsules_read_basic(capsule: Option<String>) -> Result<CapsuleInfo, Error> {
     Ok(read(|vault| {
@@ -19,6 +24,7 @@ fn capsules_read_basic(capsule: Option<String>) -> Result<CapsuleInfo, Error> {
     })?)
 }
 
+/// Every capsule that the caller owns, controls or is the subject of, at most 1,000: the governed ones first.
 #[ic_cdk::query]
 fn capsules_list() -> Vec<CapsuleHeader> {
     read(|vault| vault.capsules_list(call()))

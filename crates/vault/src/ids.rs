@@ -249,10 +249,10 @@ pub(crate) fn session_idem_key(capsule: CapsuleId, caller: Principal, idem: Idem
     .0
 }
 
-pub(crate) fn session_owner_key(capsule: CapsuleId, caller: Principal) -> [u8; 16] {
+pub(crate) fn session_owner_key(capsule: CapsuleId, caller: &[u8]) -> [u8; 16] {
     MemoryId::from_digest(sha256_of_fields(
         "session owner",
-        &[&capsule.0.to_be_bytes(), caller.as_slice()],
+        &[&capsule.0.to_be_bytes(), caller],
     ))
     .0
 }

@@ -13,6 +13,8 @@ pub const CHUNKS_MAX: u32 = 16_384;
 pub const IDEM_MAX: usize = 256;
 /// Most upload sessions a caller may have open in one capsule.
 pub const OPEN_SESSIONS_MAX: u32 = 100;
+/// How long a session lives after its last chunk, and how long its end is remembered, in nanoseconds: 7 days.
+pub const SESSION_LIFETIME: u64 = 7 * 24 * 3_600 * 1_000_000_000;
 /// Longest blob that `blob_read` returns whole, in bytes: what fits a query's reply.
 pub const BLOB_READ_MAX: u64 = 3_000_000;
 /// Most blobs, and most inline assets, in one call that creates a memory.

@@ -176,7 +176,13 @@ impl<M: StableMemory> Vault<M> {
 
     fn recount_sessions(&self, count: &mut Recount) -> Result<(), String> {
         let mut open = 0u64;
-        for (id, session) in self.sessions.all() {
+        let sessions = self.sessions.all();
+        same(
+            "deadlines of sessions",
+            &self.sessions.deadline_count(),
+            &(sessions.len() as u64),
+        )?;
+        for (id, session) in sessions {
             let SessionState::Open(progress) = &session.state else {
                 continue;
             };

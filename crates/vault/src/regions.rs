@@ -41,6 +41,8 @@ pub const SESSIONS: RegionId = 40;
 pub const SESSION_BY_IDEM: RegionId = 41;
 /// hash of (capsule, caller) → number of open sessions.
 pub const OPEN_SESSIONS: RegionId = 42;
+/// (time, session) → nothing: when to look whether the session has expired.
+pub const SESSION_DEADLINES: RegionId = 43;
 
 // ── Content ──
 /// The bytes: chunks, inline assets, chunk tables, extent tables.
@@ -66,6 +68,7 @@ pub const ALL: &[(RegionId, &str)] = &[
     (SESSIONS, "sessions"),
     (SESSION_BY_IDEM, "session_by_idem"),
     (OPEN_SESSIONS, "open_sessions"),
+    (SESSION_DEADLINES, "session_deadlines"),
     (ARENA, "arena"),
     (FREE_BY_OFFSET, "free_by_offset"),
     (FREE_BY_LENGTH, "free_by_length"),

@@ -204,7 +204,7 @@ impl<M: Memory> Vault<M> {
         }
         let record = BlobRecord::new(capsule, call.now, chunking, content);
         self.blobs.insert(blob, &record);
-        let owner = session_owner_key(capsule, call.caller);
+        let owner = session_owner_key(capsule, session.creator());
         self.sessions.closed(session.idem_key, owner);
         session.last_activity = call.now;
         session.state = SessionState::Finished {

@@ -2,6 +2,7 @@
 //! at all. Each chunk is written once, at its final place, and hashed as soon as all chunks before it are there (I4), so that
 //! finishing has little left to do and moves nothing.
 
+mod expiry;
 mod finish;
 mod operations;
 mod record;
@@ -11,3 +12,6 @@ pub use finish::FinishStep;
 #[cfg(any(test, feature = "recount"))]
 pub use record::SessionState;
 pub use store::SessionStore;
+
+#[cfg(test)]
+mod tests;

@@ -11,9 +11,12 @@ use crate::blob::{CHUNK_ENTRY, ChunkEntry, read_range};
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::hash::ResumableSha256;
-use crate::ids::{BlobId, CapsuleId, Idem, SessionId, session_idem_key, session_owner_key};
+use crate::ids::{BlobId, Idem, SessionId, session_idem_key, session_owner_key};
 use crate::limits;
 use crate::regions;
+
+/// How many expired sessions an opening one clears away on the way.
+const SWEPT_PER_BEGIN: usize = 2;
 
 impl<M: Memory> Vault<M> {
     /// What a client has to know before it sends content. For everybody, the anonymous caller too.
@@ -47,10 +50,14 @@ impl<M: Memory> Vault<M> {
             _ => return Err(Error::ExpectedChunksTooLarge(expected_chunks)),
         }
         let idem_key = session_idem_key(capsule, call.caller, idem);
+        self.sweep_sessions(call.now, SWEPT_PER_BEGIN);
         if let Some(session) = self.sessions.by_idem(idem_key) {
-            return Ok(session.0);
+            if self.is_alive(session, call.now) {
+                return Ok(session.0);
+            }
+            self.expire(session)?;
         }
-        let owner = session_owner_key(capsule, call.caller);
+        let owner = session_owner_key(capsule, call.caller.as_slice());
         if self.sessions.open_count(owner) >= limits::OPEN_SESSIONS_MAX {
             return Err(Error::ResourceExhausted);
         }
@@ -68,18 +75,17 @@ impl<M: Memory> Vault<M> {
         let table = self.arena.take_contiguous(table_len);
         // The arena's space may hold what was there before: an entry of zeros says that the chunk is not there yet.
         self.arena.write(table, &vec![0; table_len as usize]);
-        self.sessions.set(
-            session,
-            &SessionRecord::new(
-                capsule,
-                call.caller,
-                idem_key,
-                expected_chunks,
-                call.now,
-                table,
-            ),
+        let record = SessionRecord::new(
+            capsule,
+            call.caller,
+            idem_key,
+            expected_chunks,
+            call.now,
+            table,
         );
+        self.sessions.set(session, &record);
         self.sessions.opened(session, idem_key, owner);
+        self.sessions.set_deadline(session, record.deadline);
         Ok(session.0)
     }
 
@@ -134,45 +140,30 @@ impl<M: Memory> Vault<M> {
     pub fn uploads_abort(&mut self, call: Call, session: u64) -> Result<()> {
         call.person()?;
         let id = SessionId(session);
-        let mut session = self
-            .sessions
-            .get(id)
-            .filter(|session| session.is_by(call.caller))
-            .ok_or(Error::NotFound)?;
-        let SessionState::Open(progress) = &session.state else {
+        let mut session = self.own_session(call, id)?;
+        if !matches!(session.state, SessionState::Open(_)) {
             return Ok(());
-        };
-        let mut extents: Vec<Extent> = ChunkEntry::read_all(&self.arena, progress.table)
-            .into_iter()
-            .filter(|entry| entry.is_received())
-            .flat_map(|entry| entry.extents(&self.arena))
-            .collect();
-        extents.push(progress.table);
-        let mut needs = SessionStore::<M>::needs();
-        needs.extend(Arena::<M>::needs(&[], extents.len()));
-        self.regions.reserve(&needs)?;
-
-        for extent in extents {
-            self.arena.free(extent);
         }
-        let owner = session_owner_key(session.capsule(), call.caller);
-        self.sessions.closed(session.idem_key, owner);
+        self.free_session(&session)?;
         session.state = SessionState::Aborted;
         session.last_activity = call.now;
         self.sessions.set(id, &session);
         Ok(())
     }
 
+    /// The caller's session, unless it has expired.
+    fn own_session(&self, call: Call, id: SessionId) -> Result<SessionRecord> {
+        self.sessions
+            .get(id)
+            .filter(|session| session.is_by(call.caller) && call.now < session.expires_at())
+            .ok_or(Error::NotFound)
+    }
+
     /// The caller's session, in a capsule that the caller may still use.
     pub(super) fn session_of(&self, call: Call, id: SessionId) -> Result<SessionRecord> {
         let person = call.person()?;
-        let session = self
-            .sessions
-            .get(id)
-            .filter(|session| session.is_by(call.caller))
-            .ok_or(Error::NotFound)?;
-        let capsule: CapsuleId = session.capsule();
-        if self.capsules.roles(person, capsule).may_use() {
+        let session = self.own_session(call, id)?;
+        if self.capsules.roles(person, session.capsule()).may_use() {
             Ok(session)
         } else {
             Err(Error::NotFound)

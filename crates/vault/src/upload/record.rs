@@ -25,6 +25,9 @@ pub struct SessionRecord {
     pub last_activity: u64,
     #[n(6)]
     pub state: SessionState,
+    /// When to look whether it has expired: its entry among the deadlines.
+    #[n(7)]
+    pub deadline: u64,
 }
 
 impl SessionRecord {
@@ -50,11 +53,22 @@ impl SessionRecord {
                 hashed_chunks: 0,
                 hash: ResumableSha256::default(),
             }),
+            deadline: now.saturating_add(crate::limits::SESSION_LIFETIME),
         }
     }
 
     pub fn capsule(&self) -> CapsuleId {
         CapsuleId(self.capsule)
+    }
+
+    /// From when on the session is gone, as if it had never been.
+    pub fn expires_at(&self) -> u64 {
+        self.last_activity
+            .saturating_add(crate::limits::SESSION_LIFETIME)
+    }
+
+    pub fn creator(&self) -> &[u8] {
+        &self.creator
     }
 
     pub fn is_by(&self, caller: Principal) -> bool {

@@ -11,10 +11,15 @@ pub struct SessionStore<M: Memory> {
     sessions: BTreeMap<Key<8>, Record<SessionRecord>, Region<M>>,
     by_idem: BTreeMap<Key<16>, Key<8>, Region<M>>,
     open: BTreeMap<Key<16>, Key<4>, Region<M>>,
+    deadlines: BTreeMap<Key<16>, Key<0>, Region<M>>,
 }
 
 fn session_key(session: SessionId) -> Key<8> {
     Key(session.0.to_be_bytes())
+}
+
+fn deadline_key(at: u64, session: SessionId) -> Key<16> {
+    Key::of(&[&at.to_be_bytes(), &session.0.to_be_bytes()])
 }
 
 /// A bound on the length of a stored [`SessionRecord`], in bytes.
@@ -26,6 +31,7 @@ impl<M: Memory> SessionStore<M> {
             sessions: BTreeMap::init(manager.region(regions::SESSIONS)),
             by_idem: BTreeMap::init(manager.region(regions::SESSION_BY_IDEM)),
             open: BTreeMap::init(manager.region(regions::OPEN_SESSIONS)),
+            deadlines: BTreeMap::init(manager.region(regions::SESSION_DEADLINES)),
         }
     }
 
@@ -35,6 +41,7 @@ impl<M: Memory> SessionStore<M> {
             (regions::SESSIONS, crate::tree_need(1, RECORD_BOUND)),
             (regions::SESSION_BY_IDEM, crate::tree_need(1, 0)),
             (regions::OPEN_SESSIONS, crate::tree_need(1, 0)),
+            (regions::SESSION_DEADLINES, crate::tree_need(2, 0)),
         ]
     }
 
@@ -85,6 +92,32 @@ impl<M: Memory> SessionStore<M> {
                 self.open.insert(Key(owner), Key((count - 1).to_be_bytes()));
             }
         }
+    }
+
+    /// Sets when to look at the session, `at` in nanoseconds.
+    pub fn set_deadline(&mut self, session: SessionId, at: u64) {
+        self.deadlines.insert(deadline_key(at, session), Key([]));
+    }
+
+    pub fn remove_deadline(&mut self, session: SessionId, at: u64) {
+        self.deadlines.remove(&deadline_key(at, session));
+    }
+
+    /// The sessions to look at by `now`, earliest first, each with its deadline.
+    pub fn due(&self, now: u64) -> impl Iterator<Item = (u64, SessionId)> + '_ {
+        self.deadlines
+            .keys_range(..=deadline_key(now, SessionId(u64::MAX)))
+            .map(|key| (key.number(0), SessionId(key.number(8))))
+    }
+
+    pub fn remove(&mut self, session: SessionId) {
+        self.sessions.remove(&session_key(session));
+    }
+
+    /// How many sessions have a deadline, for recounting in tests.
+    #[cfg(any(test, feature = "recount"))]
+    pub fn deadline_count(&self) -> u64 {
+        self.deadlines.len()
     }
 
     /// Every session, for recounting in tests.
