@@ -23,7 +23,10 @@ async fn a_trap_in_the_callee_is_a_reject_and_undoes_the_callee_only() {
 #[tokio::test]
 async fn a_trap_in_a_callback_goes_back_to_the_call_and_cleans_up() {
     let home = home(CELL);
-    let reject = home.update("call_and_trap_in_callback", b"").await.unwrap_err();
+    let reject = home
+        .update("call_and_trap_in_callback", b"")
+        .await
+        .unwrap_err();
     assert_eq!(reject.error_code.as_deref(), Some("IC0503"));
     let cell = home.cell().await;
     assert_eq!((cell.heap, cell.stable), (13, 13));
@@ -45,7 +48,10 @@ async fn raw_rand_gives_32_random_bytes() {
 async fn a_call_made_by_ingress_is_answered_and_kept() {
     let home = home(CELL);
     let message = ingress(&home.engine, 1, "call_echo", b"efgh");
-    assert_eq!(replied(home.engine.submit(message.clone()).await.unwrap()), b"efgh");
+    assert_eq!(
+        replied(home.engine.submit(message.clone()).await.unwrap()),
+        b"efgh"
+    );
     let home = home.reopen();
     assert_eq!(replied(home.engine.submit(message).await.unwrap()), b"efgh");
 }
@@ -56,11 +62,17 @@ async fn the_timer_fires_once_when_due() {
     home.update("arm", b"").await.unwrap();
     let begun = Instant::now();
     while home.cell().await.stable == 7 {
-        assert!(begun.elapsed() < Duration::from_secs(10), "the timer did not fire");
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "the timer did not fire"
+        );
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     assert!(begun.elapsed() >= Duration::from_millis(10));
     assert_eq!(home.cell().await, Cell::all(8, 1));
     // It stays inactive: the next message finds the number as the timer left it.
-    assert_eq!(Cell::read(&home.update("add", b"").await.unwrap()), Cell::all(9, 1));
+    assert_eq!(
+        Cell::read(&home.update("add", b"").await.unwrap()),
+        Cell::all(9, 1)
+    );
 }

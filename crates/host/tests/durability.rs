@@ -18,7 +18,10 @@ async fn a_restart_keeps_stable_memory_and_runs_post_upgrade() {
     let cell = home.cell().await;
     assert_eq!((cell.heap, cell.global, cell.stable), (0, 0, 42));
     assert_eq!(number(&home.query("starts", b"").await.unwrap()), 1);
-    assert_eq!(home.engine.install(&wasm(CELL), b"").unwrap(), Installed::Unchanged);
+    assert_eq!(
+        home.engine.install(&wasm(CELL), b"").unwrap(),
+        Installed::Unchanged
+    );
     assert_eq!(number(&home.query("starts", b"").await.unwrap()), 1);
 }
 
@@ -37,7 +40,10 @@ async fn a_request_is_executed_once_however_often_it_comes() {
     assert_eq!(Cell::read(&replied(again)), Cell::all(8, 1));
     assert_eq!(home.cell().await.stable, 8);
     let info = home.engine.request_info(&request_id(1)).unwrap();
-    assert_eq!((info.sender, info.canister_id), (user(), home.engine.canister_id()));
+    assert_eq!(
+        (info.sender, info.canister_id),
+        (user(), home.engine.canister_id())
+    );
     assert_eq!(home.engine.request_status(&request_id(2)), None);
 }
 
@@ -46,7 +52,9 @@ async fn a_rejected_request_keeps_its_rejection() {
     let home = home(CELL);
     let message = ingress(&home.engine, 1, "set_and_trap", &arg(3));
     let first = home.engine.submit(message.clone()).await.unwrap();
-    assert!(matches!(&first, RequestStatus::Rejected(reject) if reject.code == RejectCode::CanisterError));
+    assert!(
+        matches!(&first, RequestStatus::Rejected(reject) if reject.code == RejectCode::CanisterError)
+    );
     let home = home.reopen();
     assert_eq!(home.engine.submit(message).await.unwrap(), first);
 }
@@ -60,7 +68,9 @@ async fn an_expired_request_and_another_canisters_are_refused() {
     let mut message = ingress(&home.engine, 2, "add", b"");
     message.canister_id = user();
     let refused = home.engine.submit(message).await;
-    assert!(matches!(refused, Err(SubmitError::Refused(reject)) if reject.code == RejectCode::DestinationInvalid));
+    assert!(
+        matches!(refused, Err(SubmitError::Refused(reject)) if reject.code == RejectCode::DestinationInvalid)
+    );
     assert_eq!(home.cell().await, Cell::all(7, 1));
 }
 
@@ -80,13 +90,19 @@ async fn an_upgrade_keeps_stable_memory_and_one_that_traps_changes_nothing() {
     );
     assert_eq!(home.cell().await, Cell::all(42, 1));
     assert_eq!(home.engine.state(), before);
-    assert_eq!(Cell::read(&home.update("add", b"").await.unwrap()), Cell::all(43, 1));
+    assert_eq!(
+        Cell::read(&home.update("add", b"").await.unwrap()),
+        Cell::all(43, 1)
+    );
     let home = home.reopen();
     assert_eq!(home.engine.state().module_hash, before.module_hash);
     assert_eq!(number(&home.query("starts", b"").await.unwrap()), 1);
 
     let other = CELL.replace("\"canister_query starts\"", "\"canister_query beginnings\"");
-    assert_eq!(home.engine.install(&wasm(&other), b"").unwrap(), Installed::Upgraded);
+    assert_eq!(
+        home.engine.install(&wasm(&other), b"").unwrap(),
+        Installed::Upgraded
+    );
     assert_ne!(home.engine.state().module_hash, before.module_hash);
     assert_eq!(number(&home.query("beginnings", b"").await.unwrap()), 2);
     assert_eq!(home.cell().await.stable, 43);
@@ -101,7 +117,13 @@ async fn a_pre_upgrade_that_traps_keeps_the_old_module() {
     let home = home(&old);
     home.update("set", &arg(42)).await.unwrap();
     let error = home.engine.install(&wasm(CELL), b"").unwrap_err();
-    assert!(matches!(error, InstallError::Trapped { stage: "canister_pre_upgrade", .. }));
+    assert!(matches!(
+        error,
+        InstallError::Trapped {
+            stage: "canister_pre_upgrade",
+            ..
+        }
+    ));
     assert_eq!(home.cell().await, Cell::all(42, 1));
 }
 
@@ -114,10 +136,24 @@ async fn a_canister_that_does_not_start_says_so_and_can_be_replaced() {
     let home = home(&traps);
     home.update("set", &arg(42)).await.unwrap();
     let home = home.reopen();
-    assert!(home.engine.fault().unwrap().contains("canister_post_upgrade"));
-    assert!(home.query("get", b"").await.unwrap_err().message.contains("could not be started"));
+    assert!(
+        home.engine
+            .fault()
+            .unwrap()
+            .contains("canister_post_upgrade")
+    );
+    assert!(
+        home.query("get", b"")
+            .await
+            .unwrap_err()
+            .message
+            .contains("could not be started")
+    );
     assert!(home.update("add", b"").await.is_err());
-    assert_eq!(home.engine.install(&wasm(CELL), b"").unwrap(), Installed::Upgraded);
+    assert_eq!(
+        home.engine.install(&wasm(CELL), b"").unwrap(),
+        Installed::Upgraded
+    );
     assert_eq!(home.engine.fault(), None);
     assert_eq!(home.cell().await.stable, 42);
 }
@@ -130,9 +166,15 @@ async fn a_module_that_cannot_be_installed_is_refused_by_name() {
     let error = install(
         r#"(module (import "ic0" "time" (func (result i64))) (import "ic0" "fly" (func)) (import "env" "abort" (func)))"#,
     );
-    assert!(error.contains("ic0.fly") && error.contains("env.abort") && !error.contains("ic0.time"), "{error}");
+    assert!(
+        error.contains("ic0.fly") && error.contains("env.abort") && !error.contains("ic0.time"),
+        "{error}"
+    );
     assert!(install(r#"(module (import "ic0" "time" (func (result i32))))"#).contains("ic0.time"));
-    assert!(install(r#"(module (func (export "canister_update x") (param i32)))"#).contains("canister_update x"));
+    assert!(
+        install(r#"(module (func (export "canister_update x") (param i32)))"#)
+            .contains("canister_update x")
+    );
     let table = r#"(module (table 1 funcref) (func (table.set (i32.const 0) (ref.null func))))"#;
     assert!(install(table).contains("table.set"));
     assert!(engine.install(b"not wasm", b"").is_err());
@@ -154,7 +196,10 @@ async fn a_compressed_module_is_installed_under_the_hash_of_the_compressed_bytes
     engine.install(&compressed, b"").unwrap();
     let hash: [u8; 32] = sha2::Sha256::digest(&compressed).into();
     assert_eq!(engine.state().module_hash, Some(hash));
-    assert_eq!(engine.install(&compressed, b"").unwrap(), Installed::Unchanged);
+    assert_eq!(
+        engine.install(&compressed, b"").unwrap(),
+        Installed::Unchanged
+    );
 }
 
 #[tokio::test]
@@ -206,15 +251,24 @@ impl StateTree for Recorder {
 #[tokio::test]
 async fn certifiers_see_what_is_stored_and_every_change_before_the_answer() {
     let home = home(CELL);
-    home.engine.submit(ingress(&home.engine, 1, "add", b"")).await.unwrap();
+    home.engine
+        .submit(ingress(&home.engine, 1, "add", b""))
+        .await
+        .unwrap();
     let recorder = Arc::new(Recorder::default());
     home.engine.set_observer(recorder.clone()).unwrap();
-    home.engine.submit(ingress(&home.engine, 2, "certify", b"abcd")).await.unwrap();
+    home.engine
+        .submit(ingress(&home.engine, 2, "certify", b"abcd"))
+        .await
+        .unwrap();
     let seen = recorder.0.lock().unwrap();
     assert_eq!(seen.len(), 2);
     assert_eq!(seen[0].requests[0].0, request_id(1));
     assert!(seen[0].canister.as_ref().unwrap().module_hash.is_some());
-    assert_eq!(seen[1].requests, [(request_id(2), RequestStatus::Replied(Vec::new()))]);
+    assert_eq!(
+        seen[1].requests,
+        [(request_id(2), RequestStatus::Replied(Vec::new()))]
+    );
     assert_eq!(seen[1].canister.as_ref().unwrap().certified_data, b"abcd");
     assert!(seen[0].time <= seen[1].time);
 }
@@ -244,8 +298,14 @@ async fn what_does_not_fit_on_the_disk_is_undone_and_smaller_updates_go_on() {
     let home = Home { engine, folder };
     home.update("set", &arg(42)).await.unwrap();
     // 8 MiB.
-    let full = home.engine.submit(ingress(&home.engine, 1, "fill", &arg(128))).await;
-    assert!(matches!(&full, Err(SubmitError::Storage(text)) if text.contains("full")), "{full:?}");
+    let full = home
+        .engine
+        .submit(ingress(&home.engine, 1, "fill", &arg(128)))
+        .await;
+    assert!(
+        matches!(&full, Err(SubmitError::Storage(text)) if text.contains("full")),
+        "{full:?}"
+    );
     assert_eq!(home.engine.request_status(&request_id(1)), None);
     // Queries go on with what is committed.
     assert_eq!(home.cell().await, Cell::all(42, 1));
@@ -256,9 +316,17 @@ async fn what_does_not_fit_on_the_disk_is_undone_and_smaller_updates_go_on() {
     assert_eq!(starts, 1);
     let Home { engine, folder } = home;
     drop(engine);
-    let home = Home { engine: open(folder.path()), folder };
+    let home = Home {
+        engine: open(folder.path()),
+        folder,
+    };
     assert_eq!(home.cell().await.stable, 43);
     // With room, the same message succeeds.
-    replied(home.engine.submit(ingress(&home.engine, 1, "fill", &arg(128))).await.unwrap());
+    replied(
+        home.engine
+            .submit(ingress(&home.engine, 1, "fill", &arg(128)))
+            .await
+            .unwrap(),
+    );
     assert_eq!(home.cell().await.stable, 3);
 }

@@ -9,7 +9,10 @@ use support::*;
 async fn an_update_changes_heap_global_and_stable_memory() {
     let home = home(CELL);
     assert_eq!(home.cell().await, Cell::all(7, 1));
-    assert_eq!(Cell::read(&home.update("set", &arg(42)).await.unwrap()), Cell::all(42, 1));
+    assert_eq!(
+        Cell::read(&home.update("set", &arg(42)).await.unwrap()),
+        Cell::all(42, 1)
+    );
     assert_eq!(home.cell().await, Cell::all(42, 1));
 }
 
@@ -22,7 +25,10 @@ async fn a_trap_leaves_no_trace() {
     assert_eq!(reject.error_code.as_deref(), Some("IC0503"));
     assert!(reject.message.contains("on purpose"), "{}", reject.message);
     assert_eq!(home.cell().await, Cell::all(1, 1));
-    assert_eq!(Cell::read(&home.update("add", b"").await.unwrap()), Cell::all(2, 1));
+    assert_eq!(
+        Cell::read(&home.update("add", b"").await.unwrap()),
+        Cell::all(2, 1)
+    );
 }
 
 #[tokio::test]
@@ -32,13 +38,22 @@ async fn a_trap_after_growing_leaves_no_trace() {
     let reject = home.update("grow_and_trap", &arg(2)).await.unwrap_err();
     assert_eq!(reject.error_code.as_deref(), Some("IC0502"));
     assert_eq!(home.cell().await, Cell::all(1, 1));
-    assert_eq!(Cell::read(&home.update("add", b"").await.unwrap()), Cell::all(2, 1));
+    assert_eq!(
+        Cell::read(&home.update("add", b"").await.unwrap()),
+        Cell::all(2, 1)
+    );
     // Growth that succeeds stays, and survives a later trap that grows further.
-    assert_eq!(Cell::read(&home.update("grow", b"").await.unwrap()), Cell::all(2, 3));
+    assert_eq!(
+        Cell::read(&home.update("grow", b"").await.unwrap()),
+        Cell::all(2, 3)
+    );
     home.update("grow_and_trap", &arg(9)).await.unwrap_err();
     assert_eq!(home.cell().await, Cell::all(2, 3));
     assert_eq!(number(&home.query("grown", b"").await.unwrap()), 77);
-    assert_eq!(Cell::read(&home.update("add", b"").await.unwrap()), Cell::all(3, 3));
+    assert_eq!(
+        Cell::read(&home.update("add", b"").await.unwrap()),
+        Cell::all(3, 3)
+    );
 }
 
 #[tokio::test]
@@ -49,7 +64,10 @@ async fn a_query_changes_nothing() {
         assert_eq!(seen, Cell::all(100 + value, 4));
         assert_eq!(home.cell().await, Cell::all(7, 1));
     }
-    assert_eq!(Cell::read(&home.update("add", b"").await.unwrap()), Cell::all(8, 1));
+    assert_eq!(
+        Cell::read(&home.update("add", b"").await.unwrap()),
+        Cell::all(8, 1)
+    );
 }
 
 #[tokio::test]
@@ -86,7 +104,11 @@ async fn a_query_sees_heap_and_stable_memory_of_one_commit() {
     let engine = home.engine.clone();
     let updates = tokio::spawn(async move {
         for _ in 0..300 {
-            engine.execute_update(user(), "add", b"").await.result.unwrap();
+            engine
+                .execute_update(user(), "add", b"")
+                .await
+                .result
+                .unwrap();
         }
     });
     let mut last = 0;
@@ -102,9 +124,11 @@ async fn a_query_sees_heap_and_stable_memory_of_one_commit() {
 
 #[tokio::test]
 async fn the_instruction_limit_ends_a_message_and_undoes_it() {
-    // The weights make this loop 2 a round; 40 billion take a while, so the query's 5 billion are tried as well.
     let home = home(CELL);
-    let executed = home.engine.execute_update(user(), "set_and_spin", &arg(3)).await;
+    let executed = home
+        .engine
+        .execute_update(user(), "set_and_spin", &arg(3))
+        .await;
     let reject = executed.result.unwrap_err();
     assert_eq!(reject.code, RejectCode::CanisterError);
     assert_eq!(reject.error_code.as_deref(), Some("IC0522"));
@@ -152,7 +176,11 @@ async fn missing_methods_missing_replies_and_rejects_are_told_apart() {
 async fn a_system_call_outside_its_contexts_traps_and_is_named() {
     let home = home(CELL);
     let reject = home.query("call_in_query", b"").await.unwrap_err();
-    assert!(reject.message.contains("ic0_global_timer_set"), "{}", reject.message);
+    assert!(
+        reject.message.contains("ic0_global_timer_set"),
+        "{}",
+        reject.message
+    );
     // A range outside the argument.
     let reject = home.update("set", b"").await.unwrap_err();
     assert_eq!(reject.error_code.as_deref(), Some("IC0504"));
@@ -171,4 +199,116 @@ async fn endless_recursion_is_a_trap() {
     assert_eq!(reject.error_code.as_deref(), Some("IC0502"));
     assert!(reject.message.contains("stack"), "{}", reject.message);
     assert_eq!(home.cell().await, Cell::all(7, 1));
+}
+
+/// Accepts updates of callers other than the anonymous one, and only the method `open`.
+const INSPECTING: &str = r#"(module
+  (import "ic0" "msg_method_name_size" (func $size (result i32)))
+  (import "ic0" "msg_method_name_copy" (func $copy (param i32 i32 i32)))
+  (import "ic0" "msg_caller_size" (func $caller_size (result i32)))
+  (import "ic0" "accept_message" (func $accept))
+  (import "ic0" "msg_reply" (func $reply))
+  (import "ic0" "stable64_grow" (func $grow (param i64) (result i64)))
+  (memory 1)
+  (func (export "canister_inspect_message")
+    (drop (call $grow (i64.const 1)))
+    (if (i32.eq (call $caller_size) (i32.const 1)) (then unreachable))
+    (call $copy (i32.const 0) (i32.const 0) (call $size))
+    (if (i32.eq (i32.load (i32.const 0)) (i32.const 0x6e65706f)) (then (call $accept))))
+  (func (export "canister_update open") (call $reply))
+  (func (export "canister_update shut") (call $reply)))"#;
+
+#[tokio::test]
+async fn what_the_canister_does_not_accept_is_not_executed_and_not_kept() {
+    use keepsake_host::engine::SubmitError;
+    use keepsake_host::message::RequestStatus;
+    let home = home(INSPECTING);
+    let accepted = home
+        .engine
+        .submit(ingress(&home.engine, 1, "open", b""))
+        .await;
+    assert_eq!(accepted, Ok(RequestStatus::Replied(Vec::new())));
+    let refused = home
+        .engine
+        .submit(ingress(&home.engine, 2, "shut", b""))
+        .await;
+    assert!(
+        matches!(&refused, Err(SubmitError::Refused(reject)) if reject.code == RejectCode::CanisterReject),
+        "{refused:?}"
+    );
+    assert_eq!(home.engine.request_status(&request_id(2)), None);
+    let mut anonymous = ingress(&home.engine, 3, "open", b"");
+    anonymous.sender = candid::Principal::anonymous();
+    let refused = home.engine.submit(anonymous).await;
+    assert!(
+        matches!(&refused, Err(SubmitError::Refused(reject)) if reject.code == RejectCode::CanisterError),
+        "{refused:?}"
+    );
+    // In process, nothing is inspected.
+    home.update("shut", b"").await.unwrap();
+}
+
+/// Sets its certified data to the argument; the query replies with the certificate.
+const CERTIFIED: &str = r#"(module
+  (import "ic0" "msg_reply" (func $reply))
+  (import "ic0" "msg_reply_data_append" (func $append (param i32 i32)))
+  (import "ic0" "msg_arg_data_size" (func $arg_size (result i32)))
+  (import "ic0" "msg_arg_data_copy" (func $arg_copy (param i32 i32 i32)))
+  (import "ic0" "certified_data_set" (func $set (param i32 i32)))
+  (import "ic0" "data_certificate_present" (func $present (result i32)))
+  (import "ic0" "data_certificate_size" (func $size (result i32)))
+  (import "ic0" "data_certificate_copy" (func $copy (param i32 i32 i32)))
+  (memory 1)
+  (func (export "canister_update certify")
+    (call $arg_copy (i32.const 0) (i32.const 0) (call $arg_size))
+    (call $set (i32.const 0) (call $arg_size))
+    (i32.store (i32.const 100) (i32.load (i32.const 0)))
+    (call $reply))
+  (func (export "canister_query certificate")
+    (if (i32.eqz (call $present)) (then unreachable))
+    (call $append (i32.const 100) (i32.const 4))
+    (call $copy (i32.const 0) (i32.const 0) (call $size))
+    (call $append (i32.const 0) (call $size))
+    (call $reply)))"#;
+
+/// A certificate is the certified data itself.
+#[derive(Default)]
+struct Certifier(std::sync::Mutex<Vec<u8>>);
+
+impl keepsake_host::message::StateTree for Certifier {
+    fn apply(&self, changes: &keepsake_host::message::TreeChanges) {
+        if let Some(canister) = &changes.canister {
+            *self.0.lock().unwrap() = canister.certified_data.clone();
+        }
+    }
+
+    fn data_certificate(&self) -> Option<Vec<u8>> {
+        Some(self.0.lock().unwrap().clone())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_gets_the_certificate_of_the_state_it_sees() {
+    let home = home(CERTIFIED);
+    home.engine
+        .set_observer(std::sync::Arc::new(Certifier::default()))
+        .unwrap();
+    home.update("certify", &arg(0)).await.unwrap();
+    let engine = home.engine.clone();
+    let updates = tokio::spawn(async move {
+        for value in 1..300 {
+            engine
+                .execute_update(user(), "certify", &arg(value))
+                .await
+                .result
+                .unwrap();
+        }
+    });
+    while !updates.is_finished() {
+        let reply = home.query("certificate", b"").await.unwrap();
+        assert_eq!(reply[..4], reply[4..]);
+    }
+    updates.await.unwrap();
+    let home = home.reopen();
+    assert_eq!(home.engine.state().certified_data, arg(299));
 }

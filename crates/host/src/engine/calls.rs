@@ -139,7 +139,10 @@ impl Calls {
         self.waiting.clear();
         self.tasks.clear();
         let contexts = std::mem::take(&mut self.contexts);
-        contexts.into_values().filter(|context| !context.answered).collect()
+        contexts
+            .into_values()
+            .filter(|context| !context.answered)
+            .collect()
     }
 
     fn next_id(&mut self) -> u64 {

@@ -5,15 +5,15 @@
 
 use super::error::{InstallError, Installed, SubmitError};
 use super::published::Version;
-use super::{Executed, Shared};
-use crate::message::{Reject, RejectCode, RequestId, RequestStatus, TreeChanges};
+use super::{Executed, Shared, rejects};
+use crate::message::{RequestId, RequestStatus, TreeChanges};
 use crate::store::{CanisterRecord, Commit, Overlay, RequestRecord};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, mpsc};
 use tokio::sync::oneshot;
 
 /// Nanoseconds a request's status is kept after its expiry, for those who read it late.
-const KEPT_AFTER_EXPIRY: u64 = 60_000_000_000;
+pub const KEPT_AFTER_EXPIRY: u64 = 60_000_000_000;
 
 /// How a commit ended; the text says what failed.
 pub type CommitResult = Result<(), String>;
@@ -37,8 +37,20 @@ pub struct Sealed {
     pub state_changed: bool,
 }
 
+/// Tells the executor when the committer ends without having answered, which only a panic can bring about.
+struct Farewell<'a>(&'a Shared);
+
+impl Drop for Farewell<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.inbox.committed(Err("the committer failed".into()));
+        }
+    }
+}
+
 /// Commits what arrives, until the executor is gone.
 pub fn run(shared: &Shared, sealed: &mpsc::Receiver<Sealed>) {
+    let _farewell = Farewell(shared);
     for sealed in sealed {
         let result = commit(shared, sealed);
         shared.inbox.committed(result);
@@ -86,7 +98,10 @@ fn commit(shared: &Shared, sealed: Sealed) -> CommitResult {
         pruned,
         canister: state_changed.then(|| (*version.state).clone()),
     };
-    let observer = shared.observer.lock().unwrap_or_else(PoisonError::into_inner);
+    let observer = shared
+        .observer
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     if let Some(observer) = &*observer {
         observer.apply(&changes);
     }
@@ -107,24 +122,17 @@ fn commit(shared: &Shared, sealed: Sealed) -> CommitResult {
 pub fn fail(shared: &Shared, answer: Answer, error: &str) {
     match answer {
         Answer::Request(id, _) => {
-            shared.pending.finish(&id, &Err(SubmitError::Storage(error.into())));
+            shared
+                .pending
+                .finish(&id, &Err(SubmitError::Storage(error.into())));
         }
         Answer::Direct(answer, executed) => {
             let executed = Executed {
-                result: Err(storage_reject(error)),
+                result: Err(rejects::storage(&error)),
                 ..executed
             };
             drop(answer.send(executed));
         }
         Answer::Install(answer, _) => drop(answer.send(Err(InstallError::Storage(error.into())))),
-    }
-}
-
-/// The reject for a message whose effects could not be stored.
-pub fn storage_reject(error: &str) -> Reject {
-    Reject {
-        code: RejectCode::SysTransient,
-        message: format!("the state could not be stored: {error}"),
-        error_code: Some("IC0207".into()),
     }
 }

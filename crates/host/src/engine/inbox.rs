@@ -1,8 +1,8 @@
 //! What the executor is given to do, bounded in number and in bytes.
 
+use super::Executed;
 use super::commit::CommitResult;
 use super::error::{InstallError, Installed};
-use super::Executed;
 use crate::message::Ingress;
 use crate::runtime::CompiledModule;
 use candid::Principal;
@@ -140,7 +140,10 @@ impl Inbox {
                 }
             }
             state = match until {
-                None => self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => self
+                    .wake
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
                 Some(until) => {
                     let left = until.saturating_duration_since(Instant::now());
                     if left.is_zero() {

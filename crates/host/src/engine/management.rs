@@ -23,7 +23,12 @@ pub fn accepts_ingress(method: &str, sender: Principal, controllers: &[Principal
 }
 
 /// Answers a call of `method` by `caller`.
-pub fn call(method: &str, arg: &[u8], caller: Principal, status: &Status<'_>) -> Result<Vec<u8>, Reject> {
+pub fn call(
+    method: &str,
+    arg: &[u8],
+    caller: Principal,
+    status: &Status<'_>,
+) -> Result<Vec<u8>, Reject> {
     match method {
         "raw_rand" => raw_rand(),
         "canister_status" => canister_status(arg, caller, status),
@@ -136,7 +141,11 @@ fn canister_status(arg: &[u8], caller: Principal, status: &Status<'_>) -> Result
             error_code: Some("IC0512".into()),
         });
     }
-    let custom = status.state.metadata.iter().map(|section| section.content.len() as u64);
+    let custom = status
+        .state
+        .metadata
+        .iter()
+        .map(|section| section.content.len() as u64);
     let zero = || Nat::from(0u8);
     let answer = CanisterStatus {
         status: RunStatus::running,
@@ -155,7 +164,10 @@ fn canister_status(arg: &[u8], caller: Principal, status: &Status<'_>) -> Result
             environment_variables: Vec::new(),
             minimum_incoming_canister_call_cycles: zero(),
         },
-        module_hash: status.state.module_hash.map(|hash| ByteBuf::from(hash.to_vec())),
+        module_hash: status
+            .state
+            .module_hash
+            .map(|hash| ByteBuf::from(hash.to_vec())),
         memory_size: Nat::from(status.heap_bytes + status.stable_bytes),
         memory_metrics: MemoryMetrics {
             wasm_memory_size: Nat::from(status.heap_bytes),

@@ -13,6 +13,7 @@
 
 mod calls;
 mod commit;
+mod config;
 mod error;
 mod executor;
 mod inbox;
@@ -20,12 +21,13 @@ mod management;
 mod pending;
 mod published;
 mod queries;
+mod rejects;
 
+pub use config::Config;
 pub use error::{InstallError, Installed, OpenError, SubmitError};
 
 use crate::message::{
-    CanisterState, Ingress, Reject, RejectCode, RequestId, RequestInfo, RequestStatus, StateTree,
-    TreeChanges,
+    CanisterState, Ingress, Reject, RequestId, RequestInfo, RequestStatus, StateTree, TreeChanges,
 };
 use crate::runtime::{CompiledModule, Environment, Network, Runtime, THREAD_STACK_BYTES};
 use crate::store::{Folder, Store, StoreError};
@@ -35,53 +37,17 @@ use pending::{Begun, Pending};
 use published::Published;
 use queries::{Purpose, QueryJob, QueryQueue};
 use std::io;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 
-/// Bytes of heap a canister may have unless configured otherwise.
-const DEFAULT_MAX_HEAP_BYTES: usize = 1 << 30;
-
 /// Cycles a canister is told it has.
 const CYCLE_BALANCE: u128 = 100_000_000_000_000;
 
 /// The canister id of a state folder made without asking for one: what older local scripts expect.
 const DEFAULT_CANISTER_ID: &str = "uxrrr-q7777-77774-qaaaq-cai";
-
-/// How an engine is opened.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Everything is kept in this folder, which is created where it is missing.
-    pub state_dir: PathBuf,
-    /// `None`: what the state folder says, else `uxrrr-q7777-77774-qaaaq-cai`.
-    pub canister_id: Option<Principal>,
-    /// Who `ic0.is_controller` says yes to, and who may ask for the canister's status.
-    pub controllers: Vec<Principal>,
-    /// Queries executed at once; `None`: one for every processor, and at least two.
-    pub query_threads: Option<usize>,
-    /// Bytes of heap an instance may have. The host holds up to one copy for updates, one of the last commit and one for every query thread.
-    pub max_heap_bytes: usize,
-    /// Bytes the database may take on the disk, in whole pages of 4 KiB; `None`: as many as there are. Updates that need more are undone,
-    /// as on a full disk.
-    pub max_store_bytes: Option<usize>,
-}
-
-impl Config {
-    /// The usual configuration over a state folder.
-    pub fn new(state_dir: impl Into<PathBuf>) -> Config {
-        Config {
-            state_dir: state_dir.into(),
-            canister_id: None,
-            controllers: Vec::new(),
-            query_threads: None,
-            max_heap_bytes: DEFAULT_MAX_HEAP_BYTES,
-            max_store_bytes: None,
-        }
-    }
-}
 
 /// How an execution made in process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +82,8 @@ struct Shared {
     commits: AtomicU64,
 }
 
-/// A handle on the engine; cheap to clone. The engine stops when the last one is dropped, or by [`Engine::shutdown`].
+/// A handle on the engine; cheap to clone. The engine stops when the last one is dropped, or by [`Engine::shutdown`];
+/// both block until the message being executed is committed.
 #[derive(Clone)]
 pub struct Engine {
     inner: Arc<Inner>,
@@ -180,7 +147,9 @@ impl Engine {
         let (sealed, to_commit) = mpsc::sync_channel(1);
         let (started, when_started) = mpsc::channel();
         let at_executor = shared.clone();
-        engine.spawn("executor", move || executor::run(&at_executor, sealed, &started))?;
+        engine.spawn("executor", move || {
+            executor::run(&at_executor, sealed, &started)
+        })?;
         let at_committer = shared.clone();
         engine.spawn("committer", move || commit::run(&at_committer, &to_commit))?;
         let workers = config.query_threads.unwrap_or_else(|| {
@@ -203,7 +172,11 @@ impl Engine {
             .stack_size(THREAD_STACK_BYTES)
             .spawn(run)
             .map_err(|error| OpenError::Machine(error.to_string()))?;
-        self.inner.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        self.inner
+            .threads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(thread);
         Ok(())
     }
 
@@ -228,7 +201,9 @@ impl Engine {
             Ok(()) => {}
             Err(NotTaken::Closed) => return Err(InstallError::Stopped),
             Err(NotTaken::Full) => {
-                return Err(InstallError::Storage("too many messages are waiting".into()));
+                return Err(InstallError::Storage(
+                    "too many messages are waiting".into(),
+                ));
             }
         }
         installed.recv().unwrap_or(Err(InstallError::Stopped))
@@ -246,7 +221,11 @@ impl Engine {
             return waiting.await.unwrap_or(Err(SubmitError::Stopped));
         }
         let stored = || -> Result<Option<RequestStatus>, StoreError> {
-            Ok(shared.store.view()?.request(&id)?.map(|record| record.status()))
+            Ok(shared
+                .store
+                .view()?
+                .request(&id)?
+                .map(|record| record.status()))
         };
         let unreadable = |error: StoreError| SubmitError::Storage(error.to_string());
         if let Some(status) = stored().map_err(unreadable)? {
@@ -280,25 +259,33 @@ impl Engine {
             let controllers = &shared.controllers;
             return match management::accepts_ingress(&ingress.method, ingress.sender, controllers) {
                 true => Ok(()),
-                false => Err(SubmitError::Refused(management::unknown_method(&ingress.method))),
+                false => Err(SubmitError::Refused(management::unknown_method(
+                    &ingress.method,
+                ))),
             };
         }
         if ingress.canister_id != shared.canister_id {
-            return Err(SubmitError::Refused(Reject {
-                code: RejectCode::DestinationInvalid,
-                message: format!("Canister {} not found", ingress.canister_id),
-                error_code: Some("IC0301".into()),
-            }));
+            return Err(SubmitError::Refused(rejects::no_canister(
+                &ingress.canister_id,
+            )));
         }
-        let inspects = shared.published.latest().and_then(|version| version.module.clone());
+        let inspects = shared
+            .published
+            .latest()
+            .and_then(|version| version.module.clone());
         if !inspects.is_some_and(|module| module.has("canister_inspect_message")) {
             return Ok(());
         }
-        self.ask(Purpose::Inspect, ingress.sender, ingress.method.clone(), ingress.arg.clone())
-            .await
-            .result
-            .map(|_| ())
-            .map_err(SubmitError::Refused)
+        self.ask(
+            Purpose::Inspect,
+            ingress.sender,
+            ingress.method.clone(),
+            ingress.arg.clone(),
+        )
+        .await
+        .result
+        .map(|_| ())
+        .map_err(SubmitError::Refused)
     }
 
     /// The status of a request that is under way or kept.
@@ -337,10 +324,17 @@ impl Engine {
 
     /// As [`Engine::query`], with the instructions used.
     pub async fn execute_query(&self, sender: Principal, method: &str, arg: &[u8]) -> Executed {
-        self.ask(Purpose::Query, sender, method.into(), arg.to_vec()).await
+        self.ask(Purpose::Query, sender, method.into(), arg.to_vec())
+            .await
     }
 
-    async fn ask(&self, purpose: Purpose, sender: Principal, method: String, arg: Vec<u8>) -> Executed {
+    async fn ask(
+        &self,
+        purpose: Purpose,
+        sender: Principal,
+        method: String,
+        arg: Vec<u8>,
+    ) -> Executed {
         let (answer, executed) = oneshot::channel();
         let job = QueryJob {
             purpose,
@@ -350,7 +344,9 @@ impl Engine {
             answer,
         };
         match self.inner.shared.queries.put(job) {
-            Ok(()) => executed.await.unwrap_or_else(|_| Executed::new(Err(stopped()), 0)),
+            Ok(()) => executed
+                .await
+                .unwrap_or_else(|_| Executed::new(Err(rejects::stopped()), 0)),
             Err(reject) => Executed::new(Err(reject), 0),
         }
     }
@@ -366,13 +362,13 @@ impl Engine {
             answer,
         };
         let reject = match self.inner.shared.inbox.put(job) {
-            Ok(()) => return executed.await.unwrap_or_else(|_| Executed::new(Err(stopped()), 0)),
-            Err(NotTaken::Closed) => stopped(),
-            Err(NotTaken::Full) => Reject {
-                code: RejectCode::SysTransient,
-                message: "too many messages are waiting to be executed".into(),
-                error_code: Some("IC0209".into()),
-            },
+            Ok(()) => {
+                return executed
+                    .await
+                    .unwrap_or_else(|_| Executed::new(Err(rejects::stopped()), 0));
+            }
+            Err(NotTaken::Closed) => rejects::stopped(),
+            Err(NotTaken::Full) => rejects::busy("messages"),
         };
         Executed::new(Err(reject), 0)
     }
@@ -380,12 +376,18 @@ impl Engine {
     /// The canister's part of the state tree, as committed last.
     pub fn state(&self) -> CanisterState {
         let latest = self.inner.shared.published.latest();
-        latest.map(|version| (*version.state).clone()).unwrap_or_default()
+        latest
+            .map(|version| (*version.state).clone())
+            .unwrap_or_default()
     }
 
     /// Why the canister does not run, where it does not: its start after the last opening failed.
     pub fn fault(&self) -> Option<String> {
-        self.inner.shared.published.latest().and_then(|version| version.fault.clone())
+        self.inner
+            .shared
+            .published
+            .latest()
+            .and_then(|version| version.fault.clone())
     }
 
     pub fn canister_id(&self) -> Principal {
@@ -394,7 +396,12 @@ impl Engine {
 
     /// Nanoseconds since 1970 UTC; never below the time of the last commit.
     pub fn time(&self) -> u64 {
-        let committed = self.inner.shared.published.latest().map_or(0, |version| version.time);
+        let committed = self
+            .inner
+            .shared
+            .published
+            .latest()
+            .map_or(0, |version| version.time);
         committed.max(wall_clock())
     }
 
@@ -416,7 +423,10 @@ impl Engine {
     pub fn set_observer(&self, observer: Arc<dyn StateTree>) -> Result<(), StoreError> {
         let shared = &self.inner.shared;
         // Held over both steps: a commit is either read here or applied afterwards, or both, which changes nothing.
-        let mut current = shared.observer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = shared
+            .observer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let view = shared.store.view()?;
         let mut changes = TreeChanges {
             time: self.time(),
@@ -440,7 +450,8 @@ impl Engine {
         self.inner.shared.folder.secret(name, make)
     }
 
-    /// Stops: the message being executed is finished and committed, those that wait are not begun. Returns when all is on the disk.
+    /// Stops: the message being executed is finished and committed, those that wait are not begun. Blocks until all is on
+    /// the disk.
     /// The state folder is free again when the last handle is dropped.
     pub fn shutdown(&self) {
         self.inner.stop();
@@ -452,7 +463,9 @@ impl Inner {
         let dropped = self.shared.inbox.close();
         for job in dropped {
             if let Job::Ingress(ingress) = job {
-                self.shared.pending.finish(&ingress.request_id, &Err(SubmitError::Stopped));
+                self.shared
+                    .pending
+                    .finish(&ingress.request_id, &Err(SubmitError::Stopped));
             }
         }
         self.shared.queries.close();
@@ -478,37 +491,7 @@ impl Drop for Inner {
 fn wall_clock() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .map_or(0, |elapsed| u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
-}
-
-fn stopped() -> Reject {
-    Reject {
-        code: RejectCode::SysTransient,
-        message: "the host is shutting down".into(),
-        error_code: Some("IC0209".into()),
-    }
-}
-
-fn no_module() -> Reject {
-    Reject {
-        code: RejectCode::DestinationInvalid,
-        message: "no wasm module is installed".into(),
-        error_code: Some("IC0537".into()),
-    }
-}
-
-fn not_running(fault: &str) -> Reject {
-    Reject {
-        code: RejectCode::SysTransient,
-        message: format!("the canister could not be started: {fault}"),
-        error_code: Some("IC0509".into()),
-    }
-}
-
-fn no_response() -> Reject {
-    Reject {
-        code: RejectCode::CanisterError,
-        message: "Canister did not reply to the call".into(),
-        error_code: Some("IC0506".into()),
-    }
+        .map_or(0, |elapsed| {
+            u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)
+        })
 }

@@ -55,7 +55,9 @@ impl Published {
 
     /// The announced version's commit failed.
     pub fn withdraw(&self, commit: u64) {
-        self.lock().versions.retain(|version| version.commit != commit);
+        self.lock()
+            .versions
+            .retain(|version| version.commit != commit);
         self.changed.notify_all();
     }
 
@@ -69,7 +71,10 @@ impl Published {
         let mut ring = self.lock();
         ring.latest = commit;
         while ring.versions.len() > KEPT
-            && ring.versions.front().is_some_and(|oldest| oldest.commit < commit)
+            && ring
+                .versions
+                .front()
+                .is_some_and(|oldest| oldest.commit < commit)
         {
             ring.versions.pop_front();
         }

@@ -4,12 +4,13 @@
 //! costs the pages that differ. Stable memory is read in the transaction of the same commit, under an overlay that is thrown away.
 
 use super::published::Version;
-use super::{Executed, Shared, no_module, no_response, not_running};
+use super::{Executed, Shared, rejects};
 use crate::message::{Reject, RejectCode};
 use crate::runtime::{ContextKind, Entry, Instance, Message, MethodKind};
 use crate::store::{StableMemory, StoreError, View};
 use candid::Principal;
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
@@ -53,16 +54,11 @@ impl QueryQueue {
     /// Leaves a job; returns it where there is no room, or nobody works any more.
     pub fn put(&self, job: QueryJob) -> Result<(), Reject> {
         let mut state = self.lock();
-        let transient = |message: &str| Reject {
-            code: RejectCode::SysTransient,
-            message: message.into(),
-            error_code: Some("IC0209".into()),
-        };
         if state.1 {
-            return Err(transient("the host is shutting down"));
+            return Err(rejects::stopped());
         }
         if state.0.len() >= MAX_WAITING {
-            return Err(transient("too many queries are waiting to be executed"));
+            return Err(rejects::busy("queries"));
         }
         state.0.push_back(job);
         drop(state);
@@ -88,7 +84,10 @@ impl QueryQueue {
             if let Some(job) = state.0.pop_front() {
                 return Some(job);
             }
-            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .wake
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -108,7 +107,12 @@ pub fn run(shared: &Shared) {
             arg,
             answer,
         } = job;
-        let executed = execute(shared, &mut instance, purpose, sender, method, arg);
+        let execution = || execute(shared, &mut instance, purpose, sender, method, arg);
+        // A fault of the host ends the query, not the worker. The instance may be in any state then, and is thrown away.
+        let executed = catch_unwind(AssertUnwindSafe(execution)).unwrap_or_else(|_| {
+            instance = None;
+            Executed::new(Err(host_fault()), 0)
+        });
         // Whoever asked may have gone.
         drop(answer.send(executed));
     }
@@ -140,7 +144,10 @@ fn execute(
     let ran = instance.run(&entry, message, limit);
     let result = match (ran.result, purpose) {
         (Err(trap), _) => Err(trap.reject()),
-        (Ok(()), Purpose::Query) => ran.message.response.unwrap_or_else(|| Err(no_response())),
+        (Ok(()), Purpose::Query) => ran
+            .message
+            .response
+            .unwrap_or_else(|| Err(rejects::no_response())),
         (Ok(()), Purpose::Inspect) if ran.message.accepted => Ok(Vec::new()),
         (Ok(()), Purpose::Inspect) => Err(Reject {
             code: RejectCode::CanisterReject,
@@ -164,9 +171,9 @@ fn prepare<'a>(
         certificate,
     } = consistent(shared)?;
     if let Some(fault) = &version.fault {
-        return Err(not_running(fault));
+        return Err(rejects::not_running(fault));
     }
-    let module = version.module.as_ref().ok_or_else(no_module)?;
+    let module = version.module.as_ref().ok_or_else(rejects::no_module)?;
     let (entry, kind) = match purpose {
         Purpose::Inspect if !module.has("canister_inspect_message") => return Ok(None),
         Purpose::Inspect => ("canister_inspect_message".into(), ContextKind::Inspect),
@@ -176,16 +183,18 @@ fn prepare<'a>(
                 format!("canister_composite_query {method}"),
                 ContextKind::CompositeQuery,
             ),
-            Some(MethodKind::Update) | None => return Err(no_query(method)),
+            Some(MethodKind::Update) | None => return Err(rejects::no_method("query", method)),
         },
     };
-    let host_fault = |trap: crate::runtime::Trap| trap.reject();
-    if !instance.as_ref().is_some_and(|instance| Arc::ptr_eq(instance.module(), module)) {
-        *instance = Some(Instance::new(&shared.runtime, module).map_err(host_fault)?);
+    if !instance
+        .as_ref()
+        .is_some_and(|instance| Arc::ptr_eq(instance.module(), module))
+    {
+        *instance = Some(Instance::new(&shared.runtime, module).map_err(|trap| trap.reject())?);
     }
     // Set just above where it was missing.
     let Some(ready) = instance else {
-        return Err(no_module());
+        return Err(rejects::no_module());
     };
     if let Err(trap) = ready.restore(&version.heap) {
         // It may be at no version at all now; the next query begins with another.
@@ -199,7 +208,7 @@ fn prepare<'a>(
     message.data_certificate = certificate;
     match instance {
         Some(instance) => Ok(Some((instance, Entry::Export(entry), message))),
-        None => Err(no_module()),
+        None => Err(rejects::no_module()),
     }
 }
 
@@ -211,15 +220,11 @@ struct Consistent {
 
 /// The heap, stable memory and the certificate of one commit.
 fn consistent(shared: &Shared) -> Result<Consistent, Reject> {
-    let failed = |error: StoreError| Reject {
-        code: RejectCode::SysTransient,
-        message: format!("the state could not be read: {error}"),
-        error_code: Some("IC0207".into()),
-    };
+    let failed = |error: StoreError| rejects::storage(&error);
     loop {
         let view = shared.store.view().map_err(failed)?;
         let Some(record) = view.canister().map_err(failed)? else {
-            return Err(no_module());
+            return Err(rejects::no_module());
         };
         // The version may have been replaced between the two look-ups; then there is a newer one.
         let Some(version) = shared.published.at(record.commit) else {
@@ -236,7 +241,11 @@ fn consistent(shared: &Shared) -> Result<Consistent, Reject> {
                 certificate: None,
             });
         }
-        let observer = shared.observer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let observer = shared
+            .observer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let certificate = observer.and_then(|observer| observer.data_certificate());
         if shared.published.certifies(&version) {
             return Ok(Consistent {
@@ -248,10 +257,10 @@ fn consistent(shared: &Shared) -> Result<Consistent, Reject> {
     }
 }
 
-fn no_query(method: &str) -> Reject {
+fn host_fault() -> Reject {
     Reject {
-        code: RejectCode::DestinationInvalid,
-        message: format!("Canister has no query method '{method}'"),
-        error_code: Some("IC0536".into()),
+        code: RejectCode::SysFatal,
+        message: "the host failed while it executed the query".into(),
+        error_code: Some("IC0205".into()),
     }
 }

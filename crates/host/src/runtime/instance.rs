@@ -134,7 +134,9 @@ impl Instance {
             .instance
             .get_table(&mut self.store, TABLE_EXPORT)
             .ok_or_else(missing)?;
-        let element = table.get(&mut self.store, index.into()).ok_or_else(missing)?;
+        let element = table
+            .get(&mut self.store, index.into())
+            .ok_or_else(missing)?;
         element.as_func().flatten().copied().ok_or_else(missing)
     }
 
@@ -167,7 +169,8 @@ impl Instance {
     /// Makes `snapshot`, taken of an instance of the same module, the kept and the current state. Costs the pages that differ
     /// from the state kept before.
     pub fn restore(&mut self, snapshot: &HeapSnapshot) -> Result<(), Trap> {
-        let failed = |error: io::Error| Trap::Host(format!("the heap could not be restored: {error}"));
+        let failed =
+            |error: io::Error| Trap::Host(format!("the heap could not be restored: {error}"));
         if self.heap_size() > snapshot.size() {
             // A WebAssembly memory does not shrink: begin anew. The new instance has kept nothing, which is an empty snapshot.
             *self = Instance::new(&self.runtime, &self.module)?;

@@ -23,6 +23,9 @@ pub const MAX_MODULE_BYTES: usize = 100 * 1024 * 1024;
 /// Changes whenever the rewriting does, so that an older compiled module is not taken for a current one.
 const REWRITE_VERSION: u32 = 1;
 
+/// Elements a table may have, so that instances stay small.
+const MAX_TABLE_ELEMENTS: u64 = 1_000_000;
+
 const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 0x08];
 
 pub const MEMORY_EXPORT: &str = "keepsake:memory";
@@ -72,7 +75,11 @@ pub struct CompiledModule {
 
 impl CompiledModule {
     /// Checks and compiles `wasm`, which may be compressed with gzip. Compiled code is looked for, and left, in `cache`.
-    pub fn new(runtime: &Runtime, wasm: &[u8], cache: &Path) -> Result<CompiledModule, ModuleError> {
+    pub fn new(
+        runtime: &Runtime,
+        wasm: &[u8],
+        cache: &Path,
+    ) -> Result<CompiledModule, ModuleError> {
         if wasm.len() > MAX_MODULE_BYTES {
             return Err(ModuleError::TooLarge);
         }
@@ -213,7 +220,8 @@ struct Parts {
 
 impl Parts {
     fn read(wasm: &[u8]) -> Result<Parts, ModuleError> {
-        let invalid = |error: wasmparser::BinaryReaderError| ModuleError::Invalid(error.to_string());
+        let invalid =
+            |error: wasmparser::BinaryReaderError| ModuleError::Invalid(error.to_string());
         let mut exports = ExportSection::new();
         let mut globals = Vec::new();
         let mut metadata = Vec::new();
@@ -235,7 +243,16 @@ impl Parts {
                         }
                     }
                 }
-                Payload::TableSection(reader) => has_table = reader.count() > 0,
+                Payload::TableSection(reader) => {
+                    has_table = reader.count() > 0;
+                    for table in reader {
+                        if table.map_err(invalid)?.ty.initial > MAX_TABLE_ELEMENTS {
+                            return Err(ModuleError::Invalid(format!(
+                                "a table has more than {MAX_TABLE_ELEMENTS} elements"
+                            )));
+                        }
+                    }
+                }
                 Payload::MemorySection(reader) => has_memory = reader.count() > 0,
                 Payload::GlobalSection(reader) => {
                     for (index, global) in (0..).zip(reader) {

@@ -19,7 +19,9 @@ use std::path::{Path, PathBuf};
 pub enum FolderError {
     #[error("the state folder {0} is in use by another process")]
     Locked(PathBuf),
-    #[error("the state folder {folder} has format version {found}, and this program knows version {FORMAT_VERSION} only")]
+    #[error(
+        "the state folder {folder} has format version {found}, and this program knows version {FORMAT_VERSION} only"
+    )]
     OtherVersion { folder: PathBuf, found: String },
     #[error("{0} is not a state folder: it holds other files")]
     Foreign(PathBuf),
@@ -182,7 +184,10 @@ mod tests {
         ));
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("holiday.jpg"), "").unwrap();
-        assert!(matches!(Folder::open(dir.path()), Err(FolderError::Foreign(_))));
+        assert!(matches!(
+            Folder::open(dir.path()),
+            Err(FolderError::Foreign(_))
+        ));
     }
 
     #[test]
@@ -192,7 +197,10 @@ mod tests {
         let folder = Folder::open(dir.path()).unwrap();
         assert_eq!(folder.secret("root", || vec![1]).unwrap(), [1]);
         assert_eq!(folder.secret("root", || vec![2]).unwrap(), [1]);
-        let mode = fs::metadata(dir.path().join("keys/root")).unwrap().permissions().mode();
+        let mode = fs::metadata(dir.path().join("keys/root"))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
         assert!(folder.secret("../x", Vec::new).is_err());
     }

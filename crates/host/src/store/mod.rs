@@ -18,6 +18,8 @@
 mod folder;
 mod records;
 mod stable;
+#[cfg(test)]
+mod tests;
 
 pub use folder::{Folder, FolderError, private_dir, replace};
 pub use records::{CanisterRecord, RequestRecord};
@@ -105,14 +107,15 @@ impl Store {
             None => open_environment(folder, &MAP_SIZES)?,
         };
         let txn = env.write_txn()?;
-        let tables = env.create_databases_and_commit(txn, |open, txn| -> Result<_, heed::Error> {
-            Ok(CommitOrAbort::<_, ()>::Commit((
-                open.create_database(txn, Some("meta"))?,
-                open.create_database(txn, Some("stable"))?,
-                open.create_database(txn, Some("requests"))?,
-                open.create_database(txn, Some("expiries"))?,
-            )))
-        })?;
+        let tables =
+            env.create_databases_and_commit(txn, |open, txn| -> Result<_, heed::Error> {
+                Ok(CommitOrAbort::<_, ()>::Commit((
+                    open.create_database(txn, Some("meta"))?,
+                    open.create_database(txn, Some("stable"))?,
+                    open.create_database(txn, Some("requests"))?,
+                    open.create_database(txn, Some("expiries"))?,
+                )))
+            })?;
         let CommitOrAbort::Commit((meta, stable, requests, expiries)) = tables else {
             return Err(StoreError::Record("the tables could not be opened".into()));
         };

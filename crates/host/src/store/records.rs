@@ -59,7 +59,12 @@ enum Outcome {
 
 impl RequestRecord {
     /// A record of `status`. `Received` is not kept: such a request has no effect yet, and may come again.
-    pub fn new(sender: Principal, canister_id: Principal, expiry: u64, status: &RequestStatus) -> Self {
+    pub fn new(
+        sender: Principal,
+        canister_id: Principal,
+        expiry: u64,
+        status: &RequestStatus,
+    ) -> Self {
         let outcome = match status {
             RequestStatus::Received | RequestStatus::Processing | RequestStatus::Done => {
                 Outcome::Processing
@@ -127,7 +132,8 @@ fn reject_code(code: u8) -> RejectCode {
 
 fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
     let mut bytes = vec![RECORD_VERSION];
-    ciborium::into_writer(value, &mut bytes).map_err(|error| StoreError::Record(error.to_string()))?;
+    ciborium::into_writer(value, &mut bytes)
+        .map_err(|error| StoreError::Record(error.to_string()))?;
     Ok(bytes)
 }
 
@@ -155,8 +161,12 @@ mod tests {
                 error_code: Some("IC0503".into()),
             }),
         ] {
-            let record =
-                RequestRecord::new(Principal::anonymous(), Principal::management_canister(), 7, &status);
+            let record = RequestRecord::new(
+                Principal::anonymous(),
+                Principal::management_canister(),
+                7,
+                &status,
+            );
             let read = RequestRecord::from_bytes(&record.to_bytes().unwrap()).unwrap();
             assert_eq!(read, record);
             assert_eq!(read.status(), status);

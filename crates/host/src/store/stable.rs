@@ -104,7 +104,9 @@ impl StableMemory {
     /// Grows by `pages` and returns the old size; `None` beyond the bound, changing nothing.
     pub fn grow(&mut self, pages: u64) -> Option<u64> {
         let old = self.message_pages;
-        let new = old.checked_add(pages).filter(|new| *new <= MAX_STABLE_PAGES)?;
+        let new = old
+            .checked_add(pages)
+            .filter(|new| *new <= MAX_STABLE_PAGES)?;
         self.message_pages = new;
         Some(old)
     }
@@ -204,11 +206,11 @@ impl StableMemory {
         let located = match self.located[slot] {
             Some((known, located)) if known == index => located,
             _ => {
-                let located = match self.view.unit(index)? {
-                    // `View::unit` answers with exactly UNIT_BYTES.
-                    Some(data) => Some(data.as_ptr().cast::<UnitData>()),
-                    None => None,
-                };
+                // `View::unit` answers with exactly UNIT_BYTES.
+                let located = self
+                    .view
+                    .unit(index)?
+                    .map(|data| data.as_ptr().cast::<UnitData>());
                 self.located[slot] = Some((index, located));
                 located
             }

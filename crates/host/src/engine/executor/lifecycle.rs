@@ -90,7 +90,12 @@ impl Executor<'_> {
         self.live.module = Some(module.clone());
         let mut stable = self.take_stable()?;
         let started;
-        (stable, started) = self.start(&module, "canister_post_upgrade", NO_ARGUMENTS.to_vec(), stable);
+        (stable, started) = self.start(
+            &module,
+            "canister_post_upgrade",
+            NO_ARGUMENTS.to_vec(),
+            stable,
+        );
         match started {
             Ok(started) => {
                 stable.accept();
@@ -167,7 +172,11 @@ impl Executor<'_> {
         }
         let started = match result {
             Ok(()) => {
-                let entry = if upgrade { "canister_post_upgrade" } else { "canister_init" };
+                let entry = if upgrade {
+                    "canister_post_upgrade"
+                } else {
+                    "canister_init"
+                };
                 let started;
                 (stable, started) = self.start(module, entry, arg, stable);
                 started
@@ -210,7 +219,11 @@ impl Executor<'_> {
         }
         let mut message = Message::new(ContextKind::PreUpgrade, caller, time, stable);
         message.canister_version = self.live.canister_version;
-        let ran = instance.run(&Entry::Export(STAGE.into()), message, MAX_INSTALL_INSTRUCTIONS);
+        let ran = instance.run(
+            &Entry::Export(STAGE.into()),
+            message,
+            MAX_INSTALL_INSTRUCTIONS,
+        );
         let result = ran.result.map_err(|trap| Failed { stage: STAGE, trap });
         (ran.message.stable, result)
     }
@@ -238,9 +251,17 @@ impl Executor<'_> {
                 continue;
             }
             let mut message = Message::new(kind, self.installer(), self.now(), stable);
-            message.arg = if kind == ContextKind::Init { arg.clone() } else { Vec::new() };
+            message.arg = if kind == ContextKind::Init {
+                arg.clone()
+            } else {
+                Vec::new()
+            };
             message.canister_version = self.live.canister_version + 1;
-            let ran = instance.run(&Entry::Export(export.into()), message, MAX_INSTALL_INSTRUCTIONS);
+            let ran = instance.run(
+                &Entry::Export(export.into()),
+                message,
+                MAX_INSTALL_INSTRUCTIONS,
+            );
             stable = ran.message.stable;
             if let Err(trap) = ran.result {
                 return (stable, Err(failed(stage)(trap)));
@@ -280,7 +301,11 @@ impl Executor<'_> {
     /// Ends the calls that are under way: their callbacks belong to the module before.
     fn forget_calls(&mut self) {
         for context in self.calls.clear() {
-            self.deliver(context.origin, Err(lost_by("an upgrade")), context.instructions);
+            self.deliver(
+                context.origin,
+                Err(lost_by("an upgrade")),
+                context.instructions,
+            );
         }
         // Answers to the canister's own calls were put in line meanwhile, and nobody waits for them any more.
         drop(self.calls.clear());
@@ -289,7 +314,10 @@ impl Executor<'_> {
     /// Who canister_init and canister_post_upgrade see as their caller.
     fn installer(&self) -> Principal {
         let controllers = &self.shared.controllers;
-        controllers.first().copied().unwrap_or_else(Principal::management_canister)
+        controllers
+            .first()
+            .copied()
+            .unwrap_or_else(Principal::management_canister)
     }
 }
 

@@ -3,12 +3,10 @@
 use super::super::calls::{CallbackId, ContextId, Origin, Task};
 use super::super::commit::Answer;
 use super::super::error::SubmitError;
-use super::super::{Executed, management, no_module, no_response, not_running};
+use super::super::{CYCLE_BALANCE, Executed, management, rejects};
 use super::Executor;
-use crate::message::{Ingress, Reject, RejectCode, RequestStatus};
-use crate::runtime::{
-    ContextKind, Entry, Message, MethodKind, OutgoingCall, Response, Trap,
-};
+use crate::message::{Ingress, Reject, RequestStatus};
+use crate::runtime::{ContextKind, Entry, Message, MethodKind, OutgoingCall, Response, Trap};
 use crate::store::{RequestRecord, StableMemory, StoreError, WASM_PAGE};
 use candid::Principal;
 use std::sync::Arc;
@@ -61,23 +59,20 @@ impl Executor<'_> {
     ) {
         let (Some(module), true) = (&self.live.module, self.live.instance.is_some()) else {
             let reject = match &self.live.fault {
-                Some(fault) => not_running(fault),
-                None => no_module(),
+                Some(fault) => rejects::not_running(fault),
+                None => rejects::no_module(),
             };
             self.refuse(origin, reject);
             return;
         };
         let (entry, kind) = match module.method(method) {
             Some(MethodKind::Update) => (format!("canister_update {method}"), ContextKind::Update),
-            Some(MethodKind::Query) => {
-                (format!("canister_query {method}"), ContextKind::ReplicatedQuery)
-            }
+            Some(MethodKind::Query) => (
+                format!("canister_query {method}"),
+                ContextKind::ReplicatedQuery,
+            ),
             Some(MethodKind::CompositeQuery) | None => {
-                let reject = Reject {
-                    code: RejectCode::DestinationInvalid,
-                    message: format!("Canister has no update method '{method}'"),
-                    error_code: Some("IC0536".into()),
-                };
+                let reject = rejects::no_method("update", method);
                 self.group.touch();
                 self.deliver(origin, Err(reject), 0);
                 return;
@@ -106,7 +101,12 @@ impl Executor<'_> {
         let (answered, instructions) = (context.answered, context.instructions);
         let (entry, kind, arg, reject) = match response {
             Ok(reply) => (waiting.on_reply, ContextKind::Reply, reply, None),
-            Err(reject) => (waiting.on_reject, ContextKind::Reject, Vec::new(), Some(reject)),
+            Err(reject) => (
+                waiting.on_reject,
+                ContextKind::Reject,
+                Vec::new(),
+                Some(reject),
+            ),
         };
         let code = reject.clone();
         let mut outcome = self.run(&Entry::Callback(entry), kind, |message| {
@@ -141,12 +141,19 @@ impl Executor<'_> {
             context.answered = true;
         }
         let entry = Entry::Export("canister_global_timer".into());
-        let outcome = self.run(&entry, ContextKind::Timer, |message| message.caller = caller);
+        let outcome = self.run(&entry, ContextKind::Timer, |message| {
+            message.caller = caller
+        });
         self.conclude(context, outcome);
     }
 
     /// Runs one message. Success keeps what it changed, as part of the group; all else goes back to the state before.
-    fn run(&mut self, entry: &Entry, kind: ContextKind, fill: impl FnOnce(&mut Message)) -> Outcome {
+    fn run(
+        &mut self,
+        entry: &Entry,
+        kind: ContextKind,
+        fill: impl FnOnce(&mut Message),
+    ) -> Outcome {
         let failed = |trap| Outcome {
             result: Err(trap),
             response: None,
@@ -234,7 +241,7 @@ impl Executor<'_> {
         };
         if context.outstanding == 0 {
             if !context.answered {
-                self.answer(id, Err(failure.unwrap_or_else(no_response)));
+                self.answer(id, Err(failure.unwrap_or_else(rejects::no_response)));
             }
             self.calls.close(id);
         } else if !context.answered
@@ -291,7 +298,9 @@ impl Executor<'_> {
     fn refuse(&mut self, origin: Origin, reject: Reject) {
         match origin {
             Origin::Ingress { id, .. } => {
-                self.shared.pending.finish(&id, &Err(SubmitError::Refused(reject)));
+                self.shared
+                    .pending
+                    .finish(&id, &Err(SubmitError::Refused(reject)));
             }
             Origin::Direct(answer) => drop(answer.send(Executed::new(Err(reject), 0))),
             Origin::Canister(_) | Origin::System => self.deliver(origin, Err(reject), 0),
@@ -303,7 +312,11 @@ impl Executor<'_> {
         let callback = self.calls.wait(id, &call);
         let itself = self.shared.canister_id;
         let response = if call.callee == itself {
-            let wait = |seconds| self.live.time.saturating_add(u64::from(seconds) * 1_000_000_000);
+            let wait = |seconds| {
+                self.live
+                    .time
+                    .saturating_add(u64::from(seconds) * 1_000_000_000)
+            };
             self.calls.push(Task::Call {
                 method: call.method,
                 arg: call.arg,
@@ -314,11 +327,7 @@ impl Executor<'_> {
         } else if call.callee == Principal::management_canister() {
             self.call_management(&call.method, &call.arg, itself)
         } else {
-            Err(Reject {
-                code: RejectCode::DestinationInvalid,
-                message: format!("Canister {} not found", call.callee),
-                error_code: Some("IC0301".into()),
-            })
+            Err(rejects::no_canister(&call.callee))
         };
         self.calls.push(Task::Answer { callback, response });
     }
@@ -328,7 +337,7 @@ impl Executor<'_> {
         let status = management::Status {
             canister_id: self.shared.canister_id,
             state: &self.live.state,
-            cycle_balance: super::super::CYCLE_BALANCE,
+            cycle_balance: CYCLE_BALANCE,
             heap_bytes: heap.map_or(0, |instance| instance.snapshot().size() as u64),
             stable_bytes: self.live.stable_pages * WASM_PAGE,
             canister_version: self.live.canister_version,

@@ -12,7 +12,7 @@ use super::commit::{self, Answer, CommitResult, Sealed};
 use super::error::{InstallError, OpenError, SubmitError};
 use super::inbox::{Job, Wake};
 use super::published::Version;
-use super::{Executed, Shared, wall_clock};
+use super::{Executed, Shared, rejects, wall_clock};
 use crate::message::{CanisterState, RequestId};
 use crate::runtime::{CompiledModule, HeapSnapshot, Instance};
 use crate::store::{CanisterRecord, Overlay, RequestRecord, StableMemory};
@@ -35,9 +35,6 @@ const HOUSEKEEPING: Duration = Duration::from_secs(60);
 
 /// How long after a failure the canister is started again at the earliest.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// Nanoseconds a request's status is kept beyond its expiry, at least.
-const EXPIRY_MARGIN: u64 = 60_000_000_000;
 
 /// The canister after the last message, committed or not.
 struct Live {
@@ -185,13 +182,11 @@ impl Executor<'_> {
                 Wake::Stop => break,
             }
         }
-        if self.group.messages > 0
-            && self.wait_for_commit().is_ok()
-            && self.group.messages > 0
-        {
+        // The committer tells everyone how it ends; a failed commit takes the group with it.
+        let _ = self.wait_for_commit();
+        if self.group.messages > 0 {
             self.seal();
         }
-        // The committer has told everyone how it ended.
         let _ = self.wait_for_commit();
     }
 
@@ -242,9 +237,14 @@ impl Executor<'_> {
             return;
         }
         self.last_housekeeping = Instant::now();
+        if self.broken.is_some() {
+            // Timers should go on although nobody calls.
+            drop(self.recover());
+            return;
+        }
         let oldest = self.shared.store.view().and_then(|view| view.next_expiry());
         match oldest {
-            Ok(Some(expiry)) if expiry.saturating_add(EXPIRY_MARGIN) < self.now() => {
+            Ok(Some(expiry)) if expiry.saturating_add(commit::KEPT_AFTER_EXPIRY) < self.now() => {
                 // An empty group forgets what has expired.
                 self.group.touch();
             }
@@ -254,20 +254,9 @@ impl Executor<'_> {
     }
 
     fn perform(&mut self, job: Job) {
-        if let Some(broken) = &self.broken {
-            let error = if broken.since.elapsed() < RETRY_AFTER {
-                Some(broken.error.clone())
-            } else {
-                self.boot().err().map(|error| error.to_string())
-            };
-            if let Some(error) = error {
-                self.broken = Some(Broken {
-                    error: error.clone(),
-                    since: Instant::now(),
-                });
-                self.turn_away(job, &error);
-                return;
-            }
+        if let Err(error) = self.recover() {
+            self.turn_away(job, &error);
+            return;
         }
         match job {
             Job::Ingress(ingress) => self.execute_ingress(ingress),
@@ -286,14 +275,32 @@ impl Executor<'_> {
         }
     }
 
+    /// Starts the canister again where it was stopped by a failure, unless that was tried just now.
+    fn recover(&mut self) -> Result<(), String> {
+        let Some(broken) = &self.broken else {
+            return Ok(());
+        };
+        if broken.since.elapsed() < RETRY_AFTER {
+            return Err(broken.error.clone());
+        }
+        self.boot().map_err(|error| {
+            let error = error.to_string();
+            self.broken = Some(Broken {
+                error: error.clone(),
+                since: Instant::now(),
+            });
+            error
+        })
+    }
+
     fn turn_away(&self, job: Job, error: &str) {
         match job {
-            Job::Ingress(ingress) => self
-                .shared
-                .pending
-                .finish(&ingress.request_id, &Err(SubmitError::Storage(error.into()))),
+            Job::Ingress(ingress) => self.shared.pending.finish(
+                &ingress.request_id,
+                &Err(SubmitError::Storage(error.into())),
+            ),
             Job::Direct { answer, .. } => {
-                drop(answer.send(Executed::new(Err(commit::storage_reject(error)), 0)));
+                drop(answer.send(Executed::new(Err(rejects::storage(&error)), 0)));
             }
             Job::Install { answer, .. } => {
                 drop(answer.send(Err(InstallError::Storage(error.into()))));
@@ -330,7 +337,10 @@ impl Executor<'_> {
             return false;
         }
         let idle = self.shared.inbox.is_empty() && !self.calls.has_tasks();
-        let old = self.group.begun.is_some_and(|begun| begun.elapsed() >= GROUP_AGE);
+        let old = self
+            .group
+            .begun
+            .is_some_and(|begun| begun.elapsed() >= GROUP_AGE);
         idle || old || self.group.messages >= GROUP_MESSAGES || self.group.is_full()
     }
 
@@ -363,7 +373,9 @@ impl Executor<'_> {
             heap: live
                 .instance
                 .as_ref()
-                .map_or_else(HeapSnapshot::default, |instance| instance.snapshot().clone()),
+                .map_or_else(HeapSnapshot::default, |instance| {
+                    instance.snapshot().clone()
+                }),
             fault: live.fault.clone(),
             state: live.state.clone(),
             time: live.time,
@@ -423,7 +435,7 @@ impl Executor<'_> {
                     self.shared.pending.finish(&id, &Err(error));
                 }
                 Origin::Direct(answer) => {
-                    let reject = commit::storage_reject(&error);
+                    let reject = rejects::storage(&error);
                     drop(answer.send(Executed::new(Err(reject), context.instructions)));
                 }
                 Origin::Canister(_) | Origin::System => {}
@@ -433,7 +445,9 @@ impl Executor<'_> {
         self.broken = Some(Broken {
             error,
             // Nothing has been tried yet.
-            since: Instant::now().checked_sub(RETRY_AFTER).unwrap_or_else(Instant::now),
+            since: Instant::now()
+                .checked_sub(RETRY_AFTER)
+                .unwrap_or_else(Instant::now),
         });
     }
 }

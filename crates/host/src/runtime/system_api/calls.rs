@@ -42,7 +42,9 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
         let cost = CALL_NEW + u64::from(callee_size) + u64::from(name_size);
         enter(&mut caller, "call_new", CALLING, cost)?;
         if callee_size > MAX_PRINCIPAL || name_size > MAX_METHOD_NAME {
-            return Err(contract("call_new: the callee or the method's name is too long"));
+            return Err(contract(
+                "call_new: the callee or the method's name is too long",
+            ));
         }
         let callee = Principal::try_from_slice(&read_heap(&mut caller, callee_src, callee_size)?)
             .map_err(|_| contract("call_new: the callee is not a principal"))?;
@@ -67,42 +69,64 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
         Ok(())
     }
     linker.func_wrap("ic0", "call_new", call_new)?;
-    linker.func_wrap("ic0", "call_on_cleanup", |mut caller: Caller<'_, Host>, function: u32, env: u32| {
-        let call = begun(&mut caller, "call_on_cleanup", SYSTEM_CALL)?;
-        if call.on_cleanup.is_some() {
-            return Err(contract("call_on_cleanup: the callback is already set"));
-        }
-        call.on_cleanup = Some(Callback { function, env });
-        Ok(())
-    })?;
-    linker.func_wrap("ic0", "call_data_append", |mut caller: Caller<'_, Host>, src: u32, size: u32| {
-        let call = begun(&mut caller, "call_data_append", SYSTEM_CALL + u64::from(size))?;
-        if call.arg.len() as u64 + u64::from(size) > MAX_ARGUMENT {
-            return Err(contract("call_data_append: the argument is too long"));
-        }
-        let (heap, host) = super::split(&mut caller)?;
-        let data = super::heap_range(heap, src, size)?;
-        if let Some(call) = host.message.as_mut().and_then(|message| message.call.as_mut()) {
-            call.arg.extend_from_slice(data);
-        }
-        Ok(())
-    })?;
+    linker.func_wrap(
+        "ic0",
+        "call_on_cleanup",
+        |mut caller: Caller<'_, Host>, function: u32, env: u32| {
+            let call = begun(&mut caller, "call_on_cleanup", SYSTEM_CALL)?;
+            if call.on_cleanup.is_some() {
+                return Err(contract("call_on_cleanup: the callback is already set"));
+            }
+            call.on_cleanup = Some(Callback { function, env });
+            Ok(())
+        },
+    )?;
+    linker.func_wrap(
+        "ic0",
+        "call_data_append",
+        |mut caller: Caller<'_, Host>, src: u32, size: u32| {
+            let call = begun(
+                &mut caller,
+                "call_data_append",
+                SYSTEM_CALL + u64::from(size),
+            )?;
+            if call.arg.len() as u64 + u64::from(size) > MAX_ARGUMENT {
+                return Err(contract("call_data_append: the argument is too long"));
+            }
+            let (heap, host) = super::split(&mut caller)?;
+            let data = super::heap_range(heap, src, size)?;
+            if let Some(call) = host
+                .message
+                .as_mut()
+                .and_then(|message| message.call.as_mut())
+            {
+                call.arg.extend_from_slice(data);
+            }
+            Ok(())
+        },
+    )?;
     linker.func_wrap(
         "ic0",
         "call_with_best_effort_response",
         |mut caller: Caller<'_, Host>, seconds: u32| {
             let call = begun(&mut caller, "call_with_best_effort_response", SYSTEM_CALL)?;
             if call.timeout_seconds.is_some() {
-                return Err(contract("call_with_best_effort_response: the timeout is already set"));
+                return Err(contract(
+                    "call_with_best_effort_response: the timeout is already set",
+                ));
             }
             call.timeout_seconds = Some(seconds.min(MAX_TIMEOUT_SECONDS));
             Ok(())
         },
     )?;
     // The balance stands still, so that cycles attached cost nothing and go nowhere.
-    linker.func_wrap("ic0", "call_cycles_add", |mut caller: Caller<'_, Host>, _amount: u64| {
-        begun(&mut caller, "call_cycles_add", SYSTEM_CALL).map(|_| ())
-    })?;
+    linker.func_wrap(
+        "ic0",
+        "call_cycles_add",
+        |mut caller: Caller<'_, Host>, _amount: u64| {
+            begun(&mut caller, "call_cycles_add", SYSTEM_CALL).map(|_| ())
+        },
+    )?;
     linker.func_wrap(
         "ic0",
         "call_cycles_add128",

@@ -25,11 +25,8 @@ const ANSWERING: Contexts = Contexts::of(&[
     Reply,
     super::super::message::ContextKind::Reject,
 ]);
-const CALLBACKS: Contexts = Contexts::of(&[
-    Reply,
-    super::super::message::ContextKind::Reject,
-    Cleanup,
-]);
+const CALLBACKS: Contexts =
+    Contexts::of(&[Reply, super::super::message::ContextKind::Reject, Cleanup]);
 const CYCLES: Contexts = Contexts::of(&[
     Update,
     ReplicatedQuery,
@@ -49,7 +46,9 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
     })?;
     // Nobody vouches for callers here: there is no caller info.
     link_bytes(linker, "msg_caller_info_data", Contexts::MESSAGES, |_| &[])?;
-    link_bytes(linker, "msg_caller_info_signer", Contexts::MESSAGES, |_| &[])?;
+    link_bytes(linker, "msg_caller_info_signer", Contexts::MESSAGES, |_| {
+        &[]
+    })?;
     link_bytes(linker, "msg_method_name", INSPECTING, |host| {
         of_message(host, |message| message.method.as_bytes())
     })?;
@@ -63,7 +62,10 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
     })?;
     linker.func_wrap("ic0", "msg_reject_code", |mut caller: Caller<'_, Host>| {
         let message = enter(&mut caller, "msg_reject_code", CALLBACKS, SYSTEM_CALL)?;
-        Ok(message.reject.as_ref().map_or(0, |reject| reject.code as u32))
+        Ok(message
+            .reject
+            .as_ref()
+            .map_or(0, |reject| reject.code as u32))
     })?;
     linker.func_wrap("ic0", "msg_deadline", |mut caller: Caller<'_, Host>| {
         Ok(enter(&mut caller, "msg_deadline", ANSWERING, SYSTEM_CALL)?.deadline)

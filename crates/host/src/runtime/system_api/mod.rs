@@ -36,7 +36,7 @@ impl Contexts {
     /// `* s` in the specification's table.
     const ALL: Contexts = Contexts(u16::MAX);
     /// `*`: everywhere but in the start function.
-    const MESSAGES: Contexts = Contexts(u16::MAX & !(ContextKind::Start as u16));
+    const MESSAGES: Contexts = Contexts(!(ContextKind::Start as u16));
 }
 
 /// Defines every function of `ic0`.

@@ -12,12 +12,20 @@ const MAX_PAGES_32: u64 = 1 << 16;
 
 pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
     linker.func_wrap("ic0", "stable64_size", |mut caller: Caller<'_, Host>| {
-        Ok(enter(&mut caller, "stable64_size", Contexts::ALL, STABLE_SIZE)?.stable.pages())
+        Ok(
+            enter(&mut caller, "stable64_size", Contexts::ALL, STABLE_SIZE)?
+                .stable
+                .pages(),
+        )
     })?;
-    linker.func_wrap("ic0", "stable64_grow", |mut caller: Caller<'_, Host>, pages: u64| {
-        let message = enter(&mut caller, "stable64_grow", Contexts::ALL, STABLE_GROW)?;
-        Ok(message.stable.grow(pages).unwrap_or(u64::MAX))
-    })?;
+    linker.func_wrap(
+        "ic0",
+        "stable64_grow",
+        |mut caller: Caller<'_, Host>, pages: u64| {
+            let message = enter(&mut caller, "stable64_grow", Contexts::ALL, STABLE_GROW)?;
+            Ok(message.stable.grow(pages).unwrap_or(u64::MAX))
+        },
+    )?;
     linker.func_wrap(
         "ic0",
         "stable64_read",
@@ -36,34 +44,58 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
         let message = enter(&mut caller, "stable_size", Contexts::ALL, STABLE_SIZE)?;
         pages_32(message.stable.pages())
     })?;
-    linker.func_wrap("ic0", "stable_grow", |mut caller: Caller<'_, Host>, pages: u32| {
-        let message = enter(&mut caller, "stable_grow", Contexts::ALL, STABLE_GROW)?;
-        pages_32(message.stable.pages())?;
-        if message.stable.pages() + u64::from(pages) > MAX_PAGES_32 {
-            return Ok(u32::MAX);
-        }
-        // Below 2^16 pages, as just checked.
-        Ok(message.stable.grow(u64::from(pages)).map_or(u32::MAX, |old| old as u32))
-    })?;
+    linker.func_wrap(
+        "ic0",
+        "stable_grow",
+        |mut caller: Caller<'_, Host>, pages: u32| {
+            let message = enter(&mut caller, "stable_grow", Contexts::ALL, STABLE_GROW)?;
+            pages_32(message.stable.pages())?;
+            if message.stable.pages() + u64::from(pages) > MAX_PAGES_32 {
+                return Ok(u32::MAX);
+            }
+            // Below 2^16 pages, as just checked.
+            Ok(message
+                .stable
+                .grow(u64::from(pages))
+                .map_or(u32::MAX, |old| old as u32))
+        },
+    )?;
     linker.func_wrap(
         "ic0",
         "stable_read",
         |mut caller: Caller<'_, Host>, dst: u32, offset: u32, size: u32| {
-            read(&mut caller, "stable_read", dst.into(), offset.into(), size.into())
+            read(
+                &mut caller,
+                "stable_read",
+                dst.into(),
+                offset.into(),
+                size.into(),
+            )
         },
     )?;
     linker.func_wrap(
         "ic0",
         "stable_write",
         |mut caller: Caller<'_, Host>, offset: u32, src: u32, size: u32| {
-            write(&mut caller, "stable_write", offset.into(), src.into(), size.into())
+            write(
+                &mut caller,
+                "stable_write",
+                offset.into(),
+                src.into(),
+                size.into(),
+            )
         },
     )?;
     Ok(())
 }
 
 fn read(caller: &mut Caller<'_, Host>, name: &str, dst: u64, offset: u64, size: u64) -> Result<()> {
-    enter(caller, name, Contexts::ALL, STABLE_ACCESS.saturating_add(size))?;
+    enter(
+        caller,
+        name,
+        Contexts::ALL,
+        STABLE_ACCESS.saturating_add(size),
+    )?;
     let (heap, host) = split(caller)?;
     let into = heap.get_mut(range(dst, size)?).ok_or_else(out_of_bounds)?;
     match &mut host.message {
@@ -72,8 +104,19 @@ fn read(caller: &mut Caller<'_, Host>, name: &str, dst: u64, offset: u64, size: 
     }
 }
 
-fn write(caller: &mut Caller<'_, Host>, name: &str, offset: u64, src: u64, size: u64) -> Result<()> {
-    enter(caller, name, Contexts::ALL, STABLE_ACCESS.saturating_add(size))?;
+fn write(
+    caller: &mut Caller<'_, Host>,
+    name: &str,
+    offset: u64,
+    src: u64,
+    size: u64,
+) -> Result<()> {
+    enter(
+        caller,
+        name,
+        Contexts::ALL,
+        STABLE_ACCESS.saturating_add(size),
+    )?;
     let (heap, host) = split(caller)?;
     let data = heap.get(range(src, size)?).ok_or_else(out_of_bounds)?;
     let dirtied = match &mut host.message {

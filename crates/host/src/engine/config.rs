@@ -1,0 +1,39 @@
+//! How an engine is opened.
+
+use candid::Principal;
+use std::path::PathBuf;
+
+/// Bytes of heap a canister may have unless configured otherwise.
+const DEFAULT_MAX_HEAP_BYTES: usize = 1 << 30;
+
+/// How an engine is opened.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Everything is kept in this folder, which is created where it is missing.
+    pub state_dir: PathBuf,
+    /// `None`: what the state folder says, else `uxrrr-q7777-77774-qaaaq-cai`.
+    pub canister_id: Option<Principal>,
+    /// Who `ic0.is_controller` says yes to, and who may ask for the canister's status.
+    pub controllers: Vec<Principal>,
+    /// Queries executed at once; `None`: one for every processor, and at least two.
+    pub query_threads: Option<usize>,
+    /// Bytes of heap an instance may have. The host holds up to one copy for updates, one of the last commit and one for every query thread.
+    pub max_heap_bytes: usize,
+    /// Bytes the database may take on the disk, in whole pages of 4 KiB; `None`: as many as there are. Updates that need more are undone,
+    /// as on a full disk.
+    pub max_store_bytes: Option<usize>,
+}
+
+impl Config {
+    /// The usual configuration over a state folder.
+    pub fn new(state_dir: impl Into<PathBuf>) -> Config {
+        Config {
+            state_dir: state_dir.into(),
+            canister_id: None,
+            controllers: Vec::new(),
+            query_threads: None,
+            max_heap_bytes: DEFAULT_MAX_HEAP_BYTES,
+            max_store_bytes: None,
+        }
+    }
+}

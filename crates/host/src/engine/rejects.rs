@@ -1,0 +1,75 @@
+//! The rejects the engine itself answers with, in the Internet Computer's codes.
+
+use crate::message::{Reject, RejectCode};
+
+/// The engine is closed.
+pub fn stopped() -> Reject {
+    Reject {
+        code: RejectCode::SysTransient,
+        message: "the host is shutting down".into(),
+        error_code: Some("IC0209".into()),
+    }
+}
+
+/// Nothing is installed.
+pub fn no_module() -> Reject {
+    Reject {
+        code: RejectCode::DestinationInvalid,
+        message: "no wasm module is installed".into(),
+        error_code: Some("IC0537".into()),
+    }
+}
+
+/// The canister could not be started; `fault` says why.
+pub fn not_running(fault: &str) -> Reject {
+    Reject {
+        code: RejectCode::SysTransient,
+        message: format!("the canister could not be started: {fault}"),
+        error_code: Some("IC0509".into()),
+    }
+}
+
+/// A call ended without an answer.
+pub fn no_response() -> Reject {
+    Reject {
+        code: RejectCode::CanisterError,
+        message: "Canister did not reply to the call".into(),
+        error_code: Some("IC0506".into()),
+    }
+}
+
+/// Too much waits already.
+pub fn busy(what: &str) -> Reject {
+    Reject {
+        code: RejectCode::SysTransient,
+        message: format!("too many {what} are waiting to be executed"),
+        error_code: Some("IC0209".into()),
+    }
+}
+
+/// There is no such canister here.
+pub fn no_canister(id: &candid::Principal) -> Reject {
+    Reject {
+        code: RejectCode::DestinationInvalid,
+        message: format!("Canister {id} not found"),
+        error_code: Some("IC0301".into()),
+    }
+}
+
+/// The canister has no such method; `kind` is `update` or `query`.
+pub fn no_method(kind: &str, method: &str) -> Reject {
+    Reject {
+        code: RejectCode::DestinationInvalid,
+        message: format!("Canister has no {kind} method '{method}'"),
+        error_code: Some("IC0536".into()),
+    }
+}
+
+/// What a message did could not be stored, or what it needs could not be read.
+pub fn storage(error: &dyn std::fmt::Display) -> Reject {
+    Reject {
+        code: RejectCode::SysTransient,
+        message: format!("the state could not be stored: {error}"),
+        error_code: Some("IC0207".into()),
+    }
+}
