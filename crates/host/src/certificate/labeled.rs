@@ -18,10 +18,9 @@ pub type Label = Vec<u8>;
 /// A leaf, or labeled children in the order of their labels.
 #[derive(Clone, Debug)]
 pub enum LabeledTree {
-    Leaf {
-        value: Vec<u8>,
-        hash: Sha256Digest,
-    },
+    /// A value, with the hash of its leaf.
+    Leaf { value: Vec<u8>, hash: Sha256Digest },
+    /// Children by their labels, with the hash of the forks above them.
     Branch {
         children: Vec<(Label, Arc<LabeledTree>)>,
         hash: Sha256Digest,
@@ -29,6 +28,7 @@ pub enum LabeledTree {
 }
 
 impl LabeledTree {
+    /// A leaf with this value.
     pub fn leaf(value: impl Into<Vec<u8>>) -> Arc<Self> {
         let value = value.into();
         let hash = leaf_hash(&value);
@@ -52,15 +52,11 @@ impl LabeledTree {
         })
     }
 
+    /// The hash of the tree from here on down.
     pub fn hash(&self) -> Sha256Digest {
         match self {
             Self::Leaf { hash, .. } | Self::Branch { hash, .. } => *hash,
         }
-    }
-
-    /// The whole subtree.
-    pub fn reveal(&self) -> HashTree {
-        self.witness(&[&[]])
     }
 
     /// A hash tree with this tree's root hash that reveals everything below each of `paths`, or proves that
@@ -103,6 +99,7 @@ impl LabeledTree {
 /// What a witness shows of one child.
 #[derive(Clone, Debug)]
 pub enum Mark<'a> {
+    /// Nothing.
     Hidden,
     /// Its label, which with the other neighbour's proves that nothing lies between.
     Neighbour,
@@ -112,6 +109,7 @@ pub enum Mark<'a> {
 
 /// Which children of a branch a witness for some paths has to show.
 pub struct Selection<'a> {
+    /// One mark for each child.
     pub marks: Vec<Mark<'a>>,
 }
 
@@ -149,14 +147,19 @@ impl<'a> Selection<'a> {
 
 /// One child in the making of a witness.
 pub struct Entry<'a> {
+    /// The child's label.
     pub label: &'a [u8],
     /// The hash of the child below its label.
     pub hash: Sha256Digest,
+    /// What the witness has of it.
     pub shown: Shown,
 }
 
+/// What a witness has of a child.
 pub enum Shown {
+    /// Its hash at most.
     Hidden,
+    /// Its label, and this below.
     Tree(HashTree),
 }
 

@@ -6,11 +6,11 @@
 //! submitters hear of it), so that whoever has been answered finds the answer certified. A root is signed once,
 //! when the first certificate for it is asked for; a group of messages committed together shares one signature.
 
-pub mod labeled;
+mod labeled;
 mod state;
 
 pub use labeled::Label;
-pub use state::{StatusChanged, SubnetIdentity};
+pub use state::StatusChanged;
 
 use crate::crypto::Sha256Digest;
 use crate::crypto::node_key::NodeKey;
@@ -20,7 +20,7 @@ use candid::Principal;
 use ic_certification::HashTree;
 use serde::Serialize;
 use serde_bytes::Bytes;
-use state::CertifiedState;
+use state::{CertifiedState, SubnetIdentity};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -84,10 +84,12 @@ impl Certification {
         }
     }
 
+    /// The key that signs certificates.
     pub fn root_key(&self) -> &RootKey {
         &self.root_key
     }
 
+    /// The key that signs query replies.
     pub fn node_key(&self) -> &NodeKey {
         &self.node_key
     }

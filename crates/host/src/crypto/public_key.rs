@@ -21,12 +21,16 @@ const POINT_LENGTH: usize = 65;
 /// Why a public key is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
+    /// Not one `SubjectPublicKeyInfo`, completely.
     #[error("the public key is not DER-encoded")]
     Encoding,
+    /// An algorithm or curve other than those of [`PublicKey`].
     #[error("the public key's algorithm is not supported")]
     Algorithm,
+    /// A point that is not on its curve, or not in uncompressed form.
     #[error("the public key is not a valid key of its algorithm")]
     Key,
+    /// The key of a canister, such as Internet Identity's.
     #[error(
         "canister signatures are not accepted here: they are certified by a network this host does not trust"
     )]
@@ -41,8 +45,11 @@ pub struct SignatureError(pub(crate) &'static str);
 /// A public key that signatures can be verified with.
 #[derive(Clone, Debug)]
 pub enum PublicKey {
+    /// RFC 8032, RFC 8410.
     Ed25519(ed25519_dalek::VerifyingKey),
+    /// ECDSA on P-256 with SHA-256.
     EcdsaP256(p256::ecdsa::VerifyingKey),
+    /// ECDSA on secp256k1 with SHA-256.
     EcdsaSecp256k1(k256::ecdsa::VerifyingKey),
     /// A P-256 key of an authenticator, whose signatures come wrapped as Web Authentication assertions.
     WebAuthnP256(p256::ecdsa::VerifyingKey),

@@ -11,23 +11,31 @@ use ciborium::Value;
 /// them. Byte strings are borrowed, so that an argument of 2 MiB is hashed where it lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hashable<'a> {
+    /// Hashed as it is.
     Bytes(&'a [u8]),
+    /// Hashed as UTF-8.
     Text(&'a str),
     /// Hashed as shortest unsigned LEB128.
     Nat(u64),
+    /// Hashed as the concatenation of its items' hashes.
     Array(Vec<Hashable<'a>>),
+    /// Hashed as the concatenation of its fields, in the order of their hashes; names are distinct.
     Record(Vec<(&'a str, Hashable<'a>)>),
 }
 
 /// Why a CBOR value has no representation-independent hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unhashable {
+    /// CBOR integers and bignums outside of 0 to 2^64 - 1.
     #[error("a number that is negative or does not fit into 64 bits")]
     Number,
+    /// Records have text keys only.
     #[error("a record key that is not text")]
     Key,
+    /// The specification forbids it, and its hash would be ambiguous.
     #[error("a record key that occurs twice")]
     DuplicateKey,
+    /// Among them floating point numbers, booleans and null.
     #[error("a value that is neither blob, text, natural number, array nor record")]
     Type,
 }

@@ -29,7 +29,7 @@ pub use server::{ServeError, serve_backend};
 use crate::certificate::Certification;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{Method, Uri, header};
+use axum::http::{Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use refusal::Refusal;
@@ -115,7 +115,13 @@ impl Interface {
             let _permit = permit;
             work(&interface)
         });
-        result.await.map_err(|_| stopped())?
+        result.await.map_err(|error| {
+            if error.is_panic() {
+                broken()
+            } else {
+                stopped()
+            }
+        })?
     }
 }
 
@@ -148,12 +154,13 @@ async fn trace(method: Method, uri: Uri, request: axum::extract::Request, next: 
 }
 
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    broken().into_response()
+}
+
+/// For what cannot happen, and did.
+fn broken() -> Refusal {
     tracing::error!("a request's handler panicked");
-    refusal::plain_text(
-        axum::http::StatusCode::INTERNAL_SERVER_ERROR,
-        "Internal error.",
-    )
-    .into_response()
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error.")
 }
 
 type Shared = State<Arc<Interface>>;

@@ -27,7 +27,9 @@ pub enum ServeError {
     /// The address cannot be listened on; most often the port is in use.
     #[error("cannot listen on {address}: {source}")]
     Listen {
+        /// The address asked for.
         address: std::net::SocketAddr,
+        /// What the system says.
         source: io::Error,
     },
     /// The stored state could not be read.
@@ -36,7 +38,9 @@ pub enum ServeError {
     /// The keys of this host could not be read or made.
     #[error("the host's {name} key cannot be used: {source}")]
     Key {
+        /// Which of them: root or node.
         name: &'static str,
+        /// What the system says, or that its content is not a key.
         source: io::Error,
     },
 }
