@@ -4,7 +4,8 @@
 //! exit code non-zero; progress and errors go to standard error, results to standard output; a closed pipe ends it
 //! quietly.
 //!
-//! Exit codes: 0 all is well; 1 something failed; 2 wrong usage; 141 the reader of standard output went away.
+//! Exit codes: 0 all is well; 1 something failed; 2 wrong usage; 130 stopped by Ctrl-C; 141 the reader of standard
+//! output went away.
 
 mod args;
 mod connect;
@@ -24,9 +25,12 @@ use std::{io, process::ExitCode};
 use clap::Parser;
 
 use crate::{
-    args::{Args, Command},
+    args::{Args, Command, Common},
     output::Output,
 };
+
+/// What a shell shows for a program ended by SIGINT.
+const INTERRUPTED: u8 = 130;
 
 /// What a shell shows for a program ended by SIGPIPE.
 const CLOSED_PIPE: u8 = 141;
@@ -37,6 +41,8 @@ enum Outcome {
     AllWell,
     /// The command has said what is not.
     SomethingWrong,
+    /// Stopped by the user; nothing is left half done that the next run would not complete.
+    Interrupted,
 }
 
 fn main() -> ExitCode {
@@ -59,6 +65,10 @@ fn main() -> ExitCode {
     match result {
         Ok(Outcome::AllWell) => ExitCode::SUCCESS,
         Ok(Outcome::SomethingWrong) => ExitCode::FAILURE,
+        Ok(Outcome::Interrupted) => {
+            eprintln!("keepsake: interrupted; the same command goes on from here");
+            ExitCode::from(INTERRUPTED)
+        }
         Err(error) if is_closed_pipe(&error) => ExitCode::from(CLOSED_PIPE),
         Err(error) => {
             let text = problem::explain(&error);
@@ -76,13 +86,27 @@ fn main() -> ExitCode {
 async fn run(args: Args) -> anyhow::Result<Outcome> {
     let common = args.common;
     let mut output = Output::new(common.json);
-    match args.command {
-        Command::Serve(serve) => serve::run(serve, &common, &mut output).await,
-        Command::Upload(upload) => upload::run(upload, &common, &mut output).await,
-        Command::List(list) => list::run(list, &common, &mut output).await,
-        Command::Get(get) => get::run(get, &common, &mut output).await,
-        Command::Verify => verify::run(&common, &mut output).await,
-        Command::Identity => identity::run(&common, &mut output),
+    // A vault that is served ends in its own way.
+    let own_end = matches!(args.command, Command::Serve(_));
+    tokio::select! {
+        result = dispatch(args.command, &common, &mut output) => result,
+        // Dropping a command's work removes its temporary files.
+        Ok(()) = tokio::signal::ctrl_c(), if !own_end => Ok(Outcome::Interrupted),
+    }
+}
+
+async fn dispatch(
+    command: Command,
+    common: &Common,
+    output: &mut Output,
+) -> anyhow::Result<Outcome> {
+    match command {
+        Command::Serve(serve) => serve::run(serve, common, output).await,
+        Command::Upload(upload) => upload::run(upload, common, output).await,
+        Command::List(list) => list::run(list, common, output).await,
+        Command::Get(get) => get::run(get, common, output).await,
+        Command::Verify => verify::run(common, output).await,
+        Command::Identity => identity::run(common, output),
     }
 }
 

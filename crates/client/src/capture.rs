@@ -14,7 +14,7 @@ use std::{
 };
 
 use exif::{Exif, In, Tag, Value};
-use time::{Date, Duration, Month, PrimitiveDateTime, Time, UtcOffset};
+use time::{Date, Month, PrimitiveDateTime, Time, UtcOffset};
 
 /// A TIFF is read whole by the EXIF reader; longer ones (bytes) are not looked into.
 const LONGEST_TIFF: u64 = 256 * 1024 * 1024;
@@ -166,9 +166,8 @@ pub fn capture_time(
     exif.and_then(from_exif)
         .or_else(|| from_name(&name.file_stem()?.to_string_lossy()))
         .or_else(|| {
-            let since = modified?.duration_since(UNIX_EPOCH).ok()?;
             Some(CaptureTime {
-                nanos: u64::try_from(since.as_nanos()).ok()?,
+                nanos: file_time(modified?)?,
                 source: TimeSource::FileTime,
             })
         })
@@ -337,7 +336,7 @@ fn clock_time(hour: u16, minute: u16, second: u16) -> Option<Time> {
 /// A file's time in nanoseconds since 1970 UTC; `None` before that.
 pub fn file_time(time: SystemTime) -> Option<u64> {
     let since = time.duration_since(UNIX_EPOCH).ok()?;
-    u64::try_from(Duration::try_from(since).ok()?.whole_nanoseconds()).ok()
+    u64::try_from(since.as_nanos()).ok()
 }
 
 #[cfg(test)]

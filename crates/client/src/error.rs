@@ -13,6 +13,9 @@ pub enum ClientError {
     /// The URL is not one that an agent can talk to.
     #[error("{url:?} is not a URL of a vault; it looks like http://127.0.0.1:4943")]
     InvalidUrl { url: String },
+    /// The HTTP client does not start, for want of TLS for example.
+    #[error("this machine cannot make HTTP requests: {reason}")]
+    Setup { reason: String },
     /// On the Internet Computer every vault has its own canister id; there is no default.
     #[error("{url} is the Internet Computer: say which canister is the vault (its canister id)")]
     CanisterIdNeeded { url: String },

@@ -8,11 +8,11 @@
 //! derivatives that are missing, and only these, are made and added; nothing is ever added twice, because the memory's key
 //! is its content's hash and a derivative's is its kind.
 
+mod facts;
+
 use std::{
     collections::HashMap,
-    fs::File,
-    io::Read,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -20,28 +20,24 @@ use std::{
 };
 
 use keepsake_api::{
-    AssetMetadata, AssetMetadataBase, AssetType, AudioAssetMetadata, DocumentAssetMetadata,
-    Error as VaultError, ImageAssetMetadata, InlineAssetInput, InternalBlobAssetInput, Memory,
-    MemoryMetadata, MemoryType, NoteAssetMetadata, SharingStatus, UploadConfig, VideoAssetMetadata,
+    AssetType, Error as VaultError, InlineAssetInput, InternalBlobAssetInput, Memory, MemoryType,
+    UploadConfig,
 };
 use tokio::{
     sync::{Mutex, Semaphore, mpsc},
     task::spawn_blocking,
 };
 
+use self::facts::{Facts, MEGAPIXELS_AT_ONCE};
 use crate::{
     ClientError, Content, StoredBlob, Uploader, Vault,
-    capture::{self, CaptureTime, ExifFacts},
+    capture::CaptureTime,
     derivatives::{self, Derivative, Kind},
     download::assets_of,
     known::Known,
-    media::{self, Decoding, Media},
-    upload::FileContent,
+    media::Decoding,
+    upload::blocking,
 };
-
-/// Photos are decoded side by side as long as together they have no more than this many million pixels; a
-/// larger one is decoded alone.
-const MEGAPIXELS_AT_ONCE: u32 = 150;
 
 /// What a run tells while it works on one file. All methods may be called from any thread.
 pub trait Progress: Send + Sync {
@@ -406,221 +402,4 @@ impl Importer {
             .await?;
         Ok(())
     }
-}
-
-/// What a look at a file tells, before any of it travels.
-struct Facts {
-    file: FileContent,
-    /// The file's name, for people.
-    name: String,
-    media: Media,
-    exif: Option<ExifFacts>,
-    captured: Option<CaptureTime>,
-    /// As stored.
-    dimensions: Option<(u32, u32)>,
-}
-
-impl Facts {
-    /// Blocking.
-    fn read(path: &Path) -> Result<Self, ClientError> {
-        let file = FileContent::at(path)?;
-        let failed = |e| ClientError::file(path, e);
-        let opened = File::open(path).map_err(failed)?;
-        let mut head = Vec::with_capacity(media::HEAD_LEN);
-        (&opened)
-            .take(media::HEAD_LEN as u64)
-            .read_to_end(&mut head)
-            .map_err(failed)?;
-        let file_name = path.file_name().map_or_else(PathBuf::new, PathBuf::from);
-        let media = media::identify(&file_name, &head);
-        let exif = if media.memory_type == MemoryType::Image {
-            let opened = File::open(path).map_err(failed)?;
-            capture::read_exif(&opened)
-        } else {
-            None
-        };
-        let dimensions = match media.decoding {
-            Decoding::Photo(format) => derivatives::dimensions(path, format).ok(),
-            _ => None,
-        };
-        Ok(Facts {
-            captured: capture::capture_time(exif.as_ref(), &file_name, file.modified),
-            name: file_name.to_string_lossy().into_owned(),
-            file,
-            media,
-            exif,
-            dimensions,
-        })
-    }
-
-    /// Derivatives that this file should have.
-    fn wanted(&self) -> &'static [Kind] {
-        match self.media.decoding {
-            Decoding::Photo(_) => &Kind::ALL,
-            Decoding::NotDecoded | Decoding::NotAnImage => &[],
-        }
-    }
-
-    /// Million pixels, for the share of memory that decoding takes: 1 to all.
-    fn megapixels(&self) -> u32 {
-        let pixels = self
-            .dimensions
-            .map_or(0, |(w, h)| u64::from(w) * u64::from(h));
-        u32::try_from(pixels.div_ceil(1_000_000))
-            .unwrap_or(MEGAPIXELS_AT_ONCE)
-            .clamp(1, MEGAPIXELS_AT_ONCE)
-    }
-
-    fn kept(
-        &self,
-        fate: Fate,
-        memory_id: String,
-        sha256: [u8; 32],
-        derivatives: Vec<(Kind, DerivativeFate)>,
-    ) -> Kept {
-        Kept {
-            fate,
-            memory_id,
-            memory_type: self.media.memory_type,
-            mime: self.media.mime.clone(),
-            sha256,
-            len: self.file.len,
-            captured: self.captured,
-            derivatives,
-        }
-    }
-
-    /// What the vault computes is left at zero.
-    fn memory_metadata(&self) -> MemoryMetadata {
-        MemoryMetadata {
-            memory_type: self.media.memory_type,
-            title: Some(self.name.clone()),
-            description: None,
-            content_type: self.media.mime.clone(),
-            created_at: 0,
-            updated_at: 0,
-            uploaded_at: 0,
-            date_of_memory: self.captured.map(|time| time.nanos),
-            file_created_at: self.file.modified.and_then(capture::file_time),
-            parent_folder_id: None,
-            tags: Vec::new(),
-            deleted_at: None,
-            people_in_memory: None,
-            location: None,
-            memory_notes: None,
-            created_by: None,
-            database_storage_edges: Vec::new(),
-            shared_count: 0,
-            sharing_status: SharingStatus::Private,
-            total_size: 0,
-            asset_count: 0,
-        }
-    }
-
-    fn original_metadata(&self) -> AssetMetadata {
-        let base = AssetMetadataBase {
-            bytes: self.file.len,
-            tags: self
-                .captured
-                .map(|time| time.source.tag().to_owned())
-                .into_iter()
-                .collect(),
-            width: self.dimensions.map(|(width, _)| width),
-            height: self.dimensions.map(|(_, height)| height),
-            ..base(self.name.clone(), AssetType::Original, &self.media.mime)
-        };
-        match self.media.memory_type {
-            MemoryType::Image => AssetMetadata::Image(ImageAssetMetadata {
-                base,
-                color_space: None,
-                exif_data: None,
-                compression_ratio: None,
-                dpi: None,
-                orientation: self.exif.and_then(|exif| exif.orientation),
-            }),
-            MemoryType::Video => AssetMetadata::Video(VideoAssetMetadata {
-                base,
-                duration: None,
-                frame_rate: None,
-                codec: None,
-                bitrate: None,
-                resolution: None,
-                aspect_ratio: None,
-            }),
-            MemoryType::Audio => AssetMetadata::Audio(AudioAssetMetadata {
-                base,
-                duration: None,
-                sample_rate: None,
-                channels: None,
-                bitrate: None,
-                codec: None,
-                bit_depth: None,
-            }),
-            MemoryType::Document => AssetMetadata::Document(DocumentAssetMetadata {
-                base,
-                page_count: None,
-                document_type: None,
-                language: None,
-                word_count: None,
-            }),
-            MemoryType::Note => AssetMetadata::Note(NoteAssetMetadata {
-                base,
-                word_count: None,
-                language: None,
-                format: None,
-            }),
-        }
-    }
-
-    fn derivative_metadata(&self, derivative: &Derivative) -> AssetMetadata {
-        let stem = Path::new(&self.name)
-            .file_stem()
-            .map_or_else(|| self.name.clone(), |s| s.to_string_lossy().into_owned());
-        let name = format!("{stem}.{}.webp", derivative.kind.name());
-        AssetMetadata::Image(ImageAssetMetadata {
-            base: AssetMetadataBase {
-                bytes: derivative.bytes.len() as u64,
-                width: Some(derivative.width),
-                height: Some(derivative.height),
-                ..base(name, derivative.kind.asset_type(), derivatives::MIME)
-            },
-            color_space: None,
-            exif_data: None,
-            compression_ratio: None,
-            dpi: None,
-            // Pixels are stored upright.
-            orientation: Some(1),
-        })
-    }
-}
-
-fn base(name: String, asset_type: AssetType, mime: &str) -> AssetMetadataBase {
-    AssetMetadataBase {
-        name,
-        description: None,
-        tags: Vec::new(),
-        asset_type,
-        bytes: 0,
-        mime_type: mime.to_owned(),
-        sha256: None,
-        width: None,
-        height: None,
-        url: None,
-        storage_key: None,
-        bucket: None,
-        asset_location: None,
-        processing_status: None,
-        processing_error: None,
-        created_at: 0,
-        updated_at: 0,
-        deleted_at: None,
-    }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ClientError> + Send + 'static,
-) -> Result<T, ClientError> {
-    spawn_blocking(work)
-        .await
-        .map_err(|_| ClientError::Stopped)?
 }

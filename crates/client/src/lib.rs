@@ -10,6 +10,7 @@
 //! repeated after any failure converges on the same memories (DESIGN I5 seen from the client).
 
 pub mod capture;
+mod connect;
 pub mod derivatives;
 pub mod download;
 pub mod error;
@@ -23,10 +24,11 @@ pub mod upload;
 pub mod vault;
 mod webp_container;
 
+pub use connect::DEFAULT_CANISTER_ID;
 pub use download::{AssetRef, assets_of, read_asset, verify_asset};
 pub use error::ClientError;
 pub use import::{DerivativeFate, Fate, Importer, Kept, NoProgress, Progress};
 pub use keepsake_api as api;
 pub use retry::RetryPolicy;
 pub use upload::{Content, StoredBlob, Uploader};
-pub use vault::{DEFAULT_CANISTER_ID, NewContent, Vault};
+pub use vault::{NewContent, Vault};

@@ -6,24 +6,21 @@
 //! lacks, and only these travel. Whether the resumed session really held the same file is decided by the hash
 //! at the end: if not, everything is sent again. So the key only saves bytes; it is never trusted.
 
-use std::{
-    collections::VecDeque,
-    fs::File,
-    future::Future,
-    io::{self, Read},
-    ops::RangeInclusive,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::SystemTime,
-};
+mod content;
+mod wanted;
+
+pub use self::content::{Content, FileContent};
+
+use std::{future::Future, io::Read};
 
 use keepsake_api::{Error as VaultError, UploadConfig, UploadFinishResult};
 use sha2::{Digest, Sha256};
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::{JoinError, JoinSet, spawn_blocking};
 
+use self::{content::Reader, wanted::Wanted};
 use crate::{ClientError, Vault};
 
-/// Most chunks of one upload (CONTRACT, uploads_begin).
+/// Most chunks of one upload (`uploads_begin`).
 pub const MOST_CHUNKS: u32 = 16_384;
 
 /// Chunks in flight at the same time, unless set otherwise.
@@ -82,107 +79,6 @@ impl UploadCalls for Vault {
 
     async fn abort(&self, session: u64) -> Result<(), ClientError> {
         self.uploads_abort(session).await
-    }
-}
-
-/// What to upload.
-#[derive(Clone, Debug)]
-pub enum Content {
-    /// Bytes in memory. `label` keeps apart uploads of equal content that go on at the same time for different
-    /// purposes; it may be empty.
-    Bytes { bytes: Arc<[u8]>, label: String },
-    /// A file, streamed.
-    File(FileContent),
-}
-
-/// A regular file as it was when it was looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileContent {
-    pub path: PathBuf,
-    /// Bytes.
-    pub len: u64,
-    pub modified: Option<SystemTime>,
-}
-
-impl FileContent {
-    /// Looks at the file at `path`, following links. Blocking.
-    pub fn at(path: &Path) -> Result<Self, ClientError> {
-        let metadata = std::fs::metadata(path).map_err(|e| ClientError::file(path, e))?;
-        if !metadata.is_file() {
-            return Err(ClientError::NotAFile {
-                path: path.to_owned(),
-            });
-        }
-        Ok(FileContent {
-            path: path.to_owned(),
-            len: metadata.len(),
-            modified: metadata.modified().ok(),
-        })
-    }
-
-    /// Opens the file and makes sure that it is still the one looked at. Blocking.
-    fn open(&self) -> Result<File, ClientError> {
-        let file = File::open(&self.path).map_err(|e| ClientError::file(&self.path, e))?;
-        self.unchanged(&file)?;
-        Ok(file)
-    }
-
-    fn unchanged(&self, file: &File) -> Result<(), ClientError> {
-        let now = file
-            .metadata()
-            .map_err(|e| ClientError::file(&self.path, e))?;
-        if now.len() == self.len && now.modified().ok() == self.modified {
-            Ok(())
-        } else {
-            Err(ClientError::FileChanged {
-                path: self.path.clone(),
-            })
-        }
-    }
-
-    /// The whole file, for those short enough to be in memory. Blocking.
-    pub fn read_whole(&self) -> Result<Vec<u8>, ClientError> {
-        let mut file = self.open()?;
-        let mut bytes = Vec::new();
-        // One byte more than expected shows that the file grew, without following it for ever.
-        (&mut file)
-            .take(self.len.saturating_add(1))
-            .read_to_end(&mut bytes)
-            .map_err(|e| ClientError::file(&self.path, e))?;
-        self.unchanged(&file)?;
-        if bytes.len() as u64 == self.len {
-            Ok(bytes)
-        } else {
-            Err(ClientError::FileChanged {
-                path: self.path.clone(),
-            })
-        }
-    }
-
-    /// Streams the file through SHA-256. Blocking.
-    pub fn sha256(&self) -> Result<[u8; 32], ClientError> {
-        let mut file = self.open()?;
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; 256 * 1024];
-        loop {
-            match file.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(n) => hasher.update(&buffer[..n]),
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(ClientError::file(&self.path, e)),
-            }
-        }
-        self.unchanged(&file)?;
-        Ok(hasher.finalize().into())
-    }
-}
-
-impl Content {
-    fn len(&self) -> u64 {
-        match self {
-            Content::Bytes { bytes, .. } => bytes.len() as u64,
-            Content::File(file) => file.len,
-        }
     }
 }
 
@@ -386,25 +282,7 @@ impl<C: UploadCalls> Upload<'_, C> {
     /// Reads the content from beginning to end, sends the chunks wanted, and returns the SHA-256 of all.
     async fn pass(&self, wanted: &Wanted) -> Result<[u8; 32], ClientError> {
         let chunk_size = self.uploader.chunk_size as usize;
-        let mut reader = match self.content {
-            Content::Bytes { bytes, .. } => Reader::Bytes {
-                bytes: bytes.clone(),
-                at: 0,
-                hasher: Sha256::new(),
-            },
-            Content::File(file) => {
-                let file = file.clone();
-                blocking(move || {
-                    Ok(Reader::File {
-                        file: file.open()?,
-                        left: file.len,
-                        source: file,
-                        hasher: Sha256::new(),
-                    })
-                })
-                .await?
-            }
-        };
+        let mut reader = Reader::open(self.content).await?;
         let mut in_flight: JoinSet<Result<u64, ClientError>> = JoinSet::new();
         for index in 0..self.chunks {
             let bytes;
@@ -432,7 +310,7 @@ impl<C: UploadCalls> Upload<'_, C> {
 
     fn landed(
         &self,
-        result: Option<Result<Result<u64, ClientError>, tokio::task::JoinError>>,
+        result: Option<Result<Result<u64, ClientError>, JoinError>>,
     ) -> Result<(), ClientError> {
         if let Some(result) = result {
             (self.sent)(result.map_err(|_| ClientError::Stopped)??);
@@ -473,7 +351,7 @@ impl<C: UploadCalls> Upload<'_, C> {
 }
 
 /// Runs blocking work off the async threads.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ClientError> + Send + 'static,
 ) -> Result<T, ClientError> {
     spawn_blocking(work)
@@ -490,153 +368,6 @@ fn is_session_gone(error: &ClientError) -> bool {
             error: VaultError::NotFound | VaultError::Conflict(_),
         }
     )
-}
-
-/// Reads content chunk by chunk and hashes it on the way.
-enum Reader {
-    Bytes {
-        bytes: Arc<[u8]>,
-        at: usize,
-        hasher: Sha256,
-    },
-    File {
-        file: File,
-        left: u64,
-        source: FileContent,
-        hasher: Sha256,
-    },
-}
-
-impl Reader {
-    /// The next chunk, of `chunk_size` bytes but for the last.
-    async fn next(self, chunk_size: usize) -> Result<(Self, Vec<u8>), ClientError> {
-        match self {
-            Reader::Bytes {
-                bytes,
-                at,
-                mut hasher,
-            } => {
-                let end = at.saturating_add(chunk_size).min(bytes.len());
-                let chunk = bytes[at..end].to_vec();
-                hasher.update(&chunk);
-                let reader = Reader::Bytes {
-                    bytes,
-                    at: end,
-                    hasher,
-                };
-                Ok((reader, chunk))
-            }
-            Reader::File {
-                mut file,
-                left,
-                source,
-                mut hasher,
-            } => {
-                blocking(move || {
-                    let take = usize::try_from(left).map_or(chunk_size, |l| l.min(chunk_size));
-                    let mut chunk = vec![0; take];
-                    file.read_exact(&mut chunk).map_err(|e| {
-                        if e.kind() == io::ErrorKind::UnexpectedEof {
-                            ClientError::FileChanged {
-                                path: source.path.clone(),
-                            }
-                        } else {
-                            ClientError::file(&source.path, e)
-                        }
-                    })?;
-                    hasher.update(&chunk);
-                    let reader = Reader::File {
-                        file,
-                        left: left - take as u64,
-                        source,
-                        hasher,
-                    };
-                    Ok((reader, chunk))
-                })
-                .await
-            }
-        }
-    }
-
-    /// The hash of everything read, if the source is still what it was. Blocking.
-    fn finish(self) -> Result<[u8; 32], ClientError> {
-        match self {
-            Reader::Bytes { hasher, .. } => Ok(hasher.finalize().into()),
-            Reader::File {
-                file,
-                source,
-                hasher,
-                ..
-            } => {
-                source.unchanged(&file)?;
-                Ok(hasher.finalize().into())
-            }
-        }
-    }
-}
-
-/// A set of chunk indices.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Wanted(VecDeque<RangeInclusive<u32>>);
-
-impl Wanted {
-    fn all(chunks: u32) -> Self {
-        match chunks.checked_sub(1) {
-            Some(last) => Wanted(VecDeque::from([0..=last])),
-            None => Wanted::none(),
-        }
-    }
-
-    fn none() -> Self {
-        Wanted(VecDeque::new())
-    }
-
-    fn contains(&self, index: u32) -> bool {
-        self.0.iter().any(|range| range.contains(&index))
-    }
-
-    /// Parses `chunk_missing: 3,7-9`. `None` for any other text; all chunks where the list is there but not
-    /// understood; what lies beyond `chunks` is left out.
-    fn from_error(text: &str, chunks: u32) -> Option<Self> {
-        let list = text
-            .strip_prefix("chunk_missing")?
-            .trim_start_matches([':', ' ']);
-        let last = chunks.checked_sub(1)?;
-        let mut ranges: VecDeque<RangeInclusive<u32>> = VecDeque::new();
-        for part in list.split(',') {
-            // The vault shortens a long list; beyond it anything may be missing.
-            let Some(range) = parse_range(part.trim()) else {
-                let after = ranges
-                    .back()
-                    .map_or(0, |range| range.end().saturating_add(1));
-                if after <= last {
-                    ranges.push_back(after..=last);
-                }
-                break;
-            };
-            if *range.start() > last {
-                continue;
-            }
-            let range = *range.start()..=(*range.end()).min(last);
-            match ranges.back_mut() {
-                Some(before) if before.end().checked_add(1) == Some(*range.start()) => {
-                    *before = *before.start()..=*range.end();
-                }
-                _ => ranges.push_back(range),
-            }
-        }
-        Some(if ranges.is_empty() {
-            Wanted::all(chunks)
-        } else {
-            Wanted(ranges)
-        })
-    }
-}
-
-fn parse_range(text: &str) -> Option<RangeInclusive<u32>> {
-    let (start, end) = text.split_once('-').unwrap_or((text, text));
-    let (start, end) = (start.parse().ok()?, end.parse().ok()?);
-    (start <= end).then_some(start..=end)
 }
 
 #[cfg(test)]

@@ -6,9 +6,7 @@
 use std::sync::Arc;
 
 use candid::{CandidType, Principal, utils::ArgumentEncoder};
-use ic_agent::{
-    Agent, Identity, agent::route_provider::RoundRobinRouteProvider, export::reqwest::Url,
-};
+use ic_agent::{Agent, Identity};
 use keepsake_api::{
     AssetMetadata, BlobHosting, BlobMeta, BlobRef, ByteBuf, Capsule, CapsuleHeader, CapsuleInfo,
     Error as VaultError, InlineAssetInput, InternalBlobAssetInput, Memory, MemoryMetadata, Page,
@@ -17,14 +15,7 @@ use keepsake_api::{
 use serde::de::DeserializeOwned;
 use serde_bytes::Bytes;
 
-use crate::{ClientError, RetryPolicy};
-
-/// Canister id of a vault on this machine, unless it was started with another.
-pub const DEFAULT_CANISTER_ID: &str = "uxrrr-q7777-77774-qaaaq-cai";
-
-/// Domains under which the Internet Computer itself is reached. Its root key is built into the agent and must
-/// never be fetched, or anybody in between could pose as the vault.
-const MAINNET_DOMAINS: [&str; 4] = ["ic0.app", "icp0.io", "icp-api.io", "internetcomputer.org"];
+use crate::{ClientError, RetryPolicy, connect};
 
 /// What a new memory is made from (`memories_create`); exactly one of these by construction.
 #[derive(Clone, Debug)]
@@ -64,7 +55,7 @@ impl Vault {
         }
     }
 
-    /// Connects to the vault at `url`, as `identity`. `None` as canister id means [`DEFAULT_CANISTER_ID`],
+    /// Connects to the vault at `url`, as `identity`. `None` as canister id means [`DEFAULT_CANISTER_ID`](crate::DEFAULT_CANISTER_ID),
     /// which only a host on one's own machine has. The root key is fetched, except from the Internet Computer.
     ///
     /// # Errors
@@ -75,35 +66,7 @@ impl Vault {
         canister_id: Option<Principal>,
         identity: Arc<dyn Identity>,
     ) -> Result<Self, ClientError> {
-        let invalid = || ClientError::InvalidUrl {
-            url: url.to_owned(),
-        };
-        let parsed = Url::parse(url).map_err(|_| invalid())?;
-        if !matches!(parsed.scheme(), "http" | "https") || parsed.host_str().is_none() {
-            return Err(invalid());
-        }
-        let mainnet = is_mainnet(&parsed);
-        let canister_id = match canister_id {
-            Some(id) => id,
-            None if mainnet => {
-                return Err(ClientError::CanisterIdNeeded {
-                    url: url.to_owned(),
-                });
-            }
-            None => default_canister_id(),
-        };
-        let routes = RoundRobinRouteProvider::new(vec![url]).map_err(|_| invalid())?;
-        let agent = Agent::builder()
-            .with_route_provider(routes)
-            .with_arc_identity(identity)
-            .build()
-            .map_err(|e| ClientError::from_agent(url, canister_id, "status", e))?;
-        if !mainnet {
-            agent
-                .fetch_root_key()
-                .await
-                .map_err(|e| ClientError::from_agent(url, canister_id, "status", e))?;
-        }
+        let (agent, canister_id) = connect::agent(url, canister_id, identity).await?;
         Ok(Vault::new(agent, canister_id, url))
     }
 
@@ -416,21 +379,6 @@ impl Vault {
     }
 }
 
-/// [`DEFAULT_CANISTER_ID`] as a principal.
-pub fn default_canister_id() -> Principal {
-    // The bytes of uxrrr-q7777-77774-qaaaq-cai; a test compares them with the text.
-    Principal::from_slice(&[0xff, 0xff, 0xff, 0xff, 0xff, 0x90, 0x00, 0x01, 0x01, 0x01])
-}
-
-fn is_mainnet(url: &Url) -> bool {
-    url.host_str().is_some_and(|host| {
-        let host = host.trim_end_matches('.').to_ascii_lowercase();
-        MAINNET_DOMAINS
-            .iter()
-            .any(|domain| host == *domain || host.ends_with(&format!(".{domain}")))
-    })
-}
-
 fn encode<A: ArgumentEncoder>(method: &'static str, args: A) -> Result<Vec<u8>, ClientError> {
     candid::encode_args(args).map_err(|e| ClientError::Interface {
         method,
@@ -455,57 +403,6 @@ fn flatten<R>(method: &'static str, answer: Result<R, VaultError>) -> Result<R, 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_default_canister_id_is_what_its_text_says() {
-        assert_eq!(
-            default_canister_id(),
-            Principal::from_text(DEFAULT_CANISTER_ID).unwrap()
-        );
-    }
-
-    #[test]
-    fn the_root_key_is_never_fetched_from_the_internet_computer() {
-        for (url, mainnet) in [
-            ("https://icp-api.io", true),
-            ("https://icp0.io/", true),
-            ("https://abc.ICP0.io", true),
-            ("https://ic0.app.", true),
-            ("http://127.0.0.1:4943", false),
-            ("http://localhost:4943", false),
-            ("https://icp0.io.example.org", false),
-            ("https://notic0.app", false),
-        ] {
-            assert_eq!(is_mainnet(&Url::parse(url).unwrap()), mainnet, "{url}");
-        }
-    }
-
-    #[tokio::test]
-    async fn bad_urls_and_nobody_there_are_told_apart() {
-        let identity: Arc<dyn Identity> = Arc::new(ic_agent::identity::AnonymousIdentity);
-        for url in ["", "localhost:4943", "ftp://localhost", "http://"] {
-            let error = Vault::connect(url, None, identity.clone()).await.err();
-            assert!(
-                matches!(error, Some(ClientError::InvalidUrl { .. })),
-                "{url}: {error:?}"
-            );
-        }
-        let error = Vault::connect("https://icp-api.io", None, identity.clone())
-            .await
-            .err();
-        assert!(
-            matches!(error, Some(ClientError::CanisterIdNeeded { .. })),
-            "{error:?}"
-        );
-        // Port 1 is reserved and nothing listens there.
-        let error = Vault::connect("http://127.0.0.1:1", None, identity)
-            .await
-            .err();
-        assert!(
-            matches!(error, Some(ClientError::Unreachable { .. })),
-            "{error:?}"
-        );
-    }
 
     #[test]
     fn unit_results_decode_as_the_interface_writes_them() {

@@ -1,7 +1,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -352,24 +352,4 @@ async fn sources_that_cannot_be_uploaded_are_named() {
     std::fs::write(dir.path().join("video.mp4"), pattern(5)).unwrap();
     let changed = uploader.upload("capsule", &content, &|_| {}).await;
     assert!(matches!(changed, Err(ClientError::FileChanged { .. })));
-}
-
-#[test]
-fn lists_of_missing_chunks() {
-    let parse = |text: &str| Wanted::from_error(text, 10).map(|w| Vec::from(w.0));
-    assert_eq!(parse("chunk_missing: 3,7-9"), Some(vec![3..=3, 7..=9]));
-    assert_eq!(parse("chunk_missing: 0-9"), Some(vec![0..=9]));
-    assert_eq!(parse("chunk_missing: 1,2,3"), Some(vec![1..=3]));
-    assert_eq!(
-        parse("chunk_missing: 3,7,…"),
-        Some(vec![3..=3, 7..=7, 8..=9])
-    );
-    assert_eq!(parse("chunk_missing: 9,…"), Some(vec![9..=9]));
-    assert_eq!(parse("chunk_missing: 8-99,200"), Some(vec![8..=9]));
-    // Not understood: better too many than too few.
-    assert_eq!(parse("chunk_missing"), Some(vec![0..=9]));
-    assert_eq!(parse("chunk_missing: 9-3"), Some(vec![0..=9]));
-    assert_eq!(parse("chunk_missing: 4294967296"), Some(vec![0..=9]));
-    assert_eq!(parse("hash_mismatch: chunk_missing"), None);
-    assert_eq!(parse(""), None);
 }
