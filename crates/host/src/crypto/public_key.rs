@@ -146,6 +146,18 @@ mod tests {
     use super::*;
     use p256::ecdsa::signature::Signer as _;
     use p256::pkcs8::EncodePublicKey as _;
+    use proptest::prelude::*;
+
+    const ED25519_KEY: &str =
+        "302a300506032b6570032100d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+    const P256_KEY: &str = concat!(
+        "3059301306072a8648ce3d020106082a8648ce3d030107034200046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0",
+        "f4a13945d898c2964fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"
+    );
+    const COSE_KEY: &str = concat!(
+        "305e300c060a2b0601040183b8430101034e00a50102032620012158207ffd83632072fd1bfeaf3fbaa43146e0ef95",
+        "c3f55e3994a41bbf2b5174d771da22582032497eed0a7f6f000928765b8318162cfd80a94e525a6a368c2363063d04e6ed"
+    );
 
     #[test]
     fn ed25519() {
@@ -196,6 +208,13 @@ mod tests {
     }
 
     #[test]
+    fn keys_that_are_accepted() {
+        for key in [ED25519_KEY, P256_KEY, COSE_KEY] {
+            PublicKey::from_der(&hex::decode(key).unwrap()).unwrap();
+        }
+    }
+
+    #[test]
     fn keys_that_are_refused() {
         let secret = p256::ecdsa::SigningKey::from_slice(&[5; 32]).unwrap();
         let der = p256::PublicKey::from(secret.verifying_key())
@@ -207,7 +226,7 @@ mod tests {
         let mut trailing = der.clone();
         trailing.push(0);
         let canister =
-            hex::decode("301b300c060a2b0601040183b8430102030b000a00000000000000010101").unwrap();
+            hex::decode("301c300c060a2b0601040183b8430102030c000a00000000000000010101").unwrap();
         let compressed_point = secret.verifying_key().to_encoded_point(true);
         let mut compressed =
             hex::decode("3039301306072a8648ce3d020106082a8648ce3d030107032200").unwrap();
@@ -233,10 +252,29 @@ mod tests {
                 hex::encode(&der)
             );
         }
-        let refused = PublicKey::from_der(&canister).unwrap_err();
-        assert!(matches!(
-            refused,
-            KeyError::CanisterSignature | KeyError::Encoding
-        ));
+        assert_eq!(
+            PublicKey::from_der(&canister).unwrap_err(),
+            KeyError::CanisterSignature
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_keys_and_signatures_never_panic(
+            der in proptest::collection::vec(any::<u8>(), 0..200),
+            position in 0usize..120,
+            byte in any::<u8>(),
+            signature in proptest::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let _ = PublicKey::from_der(&der);
+            for key in [ED25519_KEY, P256_KEY, COSE_KEY] {
+                let mut key = hex::decode(key).unwrap();
+                let position = position % key.len();
+                key[position] = byte;
+                if let Ok(key) = PublicKey::from_der(&key) {
+                    prop_assert!(key.verify(b"message", &signature).is_err());
+                }
+            }
+        }
     }
 }

@@ -5,23 +5,23 @@
 
 use super::authentication::authenticate;
 use super::backend::Refused;
-use super::body::{MAX_ENVELOPE, read_cbor};
+use super::body::check_cbor;
 use super::envelope::{CallContent, Content, Envelope};
 use super::read_state::{Endpoint, authorize};
 use super::refusal::Refusal;
-use super::{Interface, Options};
+use super::{Interface, Shared};
 use crate::certificate::{Label, StatusChanged, cbor};
 use crate::crypto::representation::{Hashable, hash_of_record};
 use crate::message::{Ingress, Reject, RequestId, RequestStatus};
 use axum::Router;
-use axum::body::Body;
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use candid::Principal;
 use serde::Serialize;
-use serde_bytes::Bytes;
+use serde_bytes::Bytes as ByteString;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,32 +56,33 @@ pub(super) fn routes() -> Router<Arc<Interface>> {
         )
         .route("/api/v2/subnet/{id}/read_state", post(read_subnet_state))
         .route("/api/v3/subnet/{id}/read_state", post(read_subnet_state))
+        .route("/api/{*unknown}", any(unknown))
 }
 
-async fn status(State(interface): State<Arc<Interface>>) -> Response {
+async fn unknown() -> Refusal {
+    Refusal::not_found("There is no such endpoint.")
+}
+
+async fn status(State(interface): Shared) -> Response {
     #[derive(Serialize)]
     struct Status<'a> {
-        root_key: &'a Bytes,
+        root_key: &'a ByteString,
         impl_version: &'a str,
-        impl_hash: &'a str,
         replica_health_status: &'a str,
-        certified_height: u64,
     }
     let root_key = interface.certification.root_key().der();
     cbor_response(cbor(&Status {
-        root_key: Bytes::new(root_key),
+        root_key: ByteString::new(root_key),
         impl_version: concat!("keepsake-host ", env!("CARGO_PKG_VERSION")),
-        impl_hash: "",
         replica_health_status: "healthy",
-        certified_height: 0,
     }))
 }
 
 async fn call_v2(
-    State(interface): State<Arc<Interface>>,
+    State(interface): Shared,
     Path(id): Path<String>,
     headers: HeaderMap,
-    body: Body,
+    body: Bytes,
 ) -> Result<Response, Refusal> {
     let (_, ingress) = accept_call(&interface, &id, &headers, body).await?;
     match submit(&interface, ingress, ACKNOWLEDGE_AFTER).await? {
@@ -91,10 +92,10 @@ async fn call_v2(
 }
 
 async fn call_v3(
-    State(interface): State<Arc<Interface>>,
+    State(interface): Shared,
     Path(id): Path<String>,
     headers: HeaderMap,
-    body: Body,
+    body: Bytes,
 ) -> Result<Response, Refusal> {
     let (request_id, ingress) = accept_call(&interface, &id, &headers, body).await?;
     let status = match submit(&interface, ingress, interface.options.call_timeout).await? {
@@ -111,13 +112,13 @@ async fn call_v3(
     #[derive(Serialize)]
     struct Replied<'a> {
         status: &'a str,
-        certificate: &'a Bytes,
+        certificate: &'a ByteString,
     }
     let paths = vec![vec![b"request_status".to_vec(), request_id.to_vec()]];
     let certificate = request_certificate(&interface, paths, request_id, Some(status)).await?;
     Ok(cbor_response(cbor(&Replied {
         status: "replied",
-        certificate: Bytes::new(&certificate),
+        certificate: ByteString::new(&certificate),
     })))
 }
 
@@ -126,7 +127,7 @@ async fn accept_call(
     interface: &Arc<Interface>,
     id: &str,
     headers: &HeaderMap,
-    body: Body,
+    body: Bytes,
 ) -> Result<(RequestId, Ingress), Refusal> {
     let effective = hosted_canister(interface, id)?;
     let (envelope, _) = accept(interface, headers, body).await?;
@@ -182,10 +183,10 @@ async fn submit(
 }
 
 async fn query(
-    State(interface): State<Arc<Interface>>,
+    State(interface): Shared,
     Path(id): Path<String>,
     headers: HeaderMap,
-    body: Body,
+    body: Bytes,
 ) -> Result<Response, Refusal> {
     let effective = hosted_canister(&interface, &id)?;
     let (envelope, _) = accept(&interface, &headers, body).await?;
@@ -225,7 +226,7 @@ fn query_response(
 ) -> Response {
     #[derive(Serialize)]
     struct Reply<'a> {
-        arg: &'a Bytes,
+        arg: &'a ByteString,
     }
     #[derive(Serialize)]
     struct Replied<'a> {
@@ -261,14 +262,14 @@ fn query_response(
     let node_id = node_key.node_id();
     let signatures = [NodeSignature {
         timestamp,
-        signature: Bytes::new(&signature),
-        identity: Bytes::new(node_id.as_slice()),
+        signature: ByteString::new(&signature),
+        identity: ByteString::new(node_id.as_slice()),
     }];
     cbor_response(match result {
         Ok(reply) => cbor(&Replied {
             status: "replied",
             reply: Reply {
-                arg: Bytes::new(reply),
+                arg: ByteString::new(reply),
             },
             signatures,
         }),
@@ -280,20 +281,20 @@ fn query_response(
 }
 
 async fn read_canister_state(
-    State(interface): State<Arc<Interface>>,
+    State(interface): Shared,
     Path(id): Path<String>,
     headers: HeaderMap,
-    body: Body,
+    body: Bytes,
 ) -> Result<Response, Refusal> {
     let canister = hosted_canister(&interface, &id)?;
     read_state(&interface, Endpoint::Canister(canister), &headers, body).await
 }
 
 async fn read_subnet_state(
-    State(interface): State<Arc<Interface>>,
+    State(interface): Shared,
     Path(id): Path<String>,
     headers: HeaderMap,
-    body: Body,
+    body: Bytes,
 ) -> Result<Response, Refusal> {
     let subnet = parse_principal(&id)?;
     if subnet != interface.certification.root_key().subnet_id() {
@@ -308,7 +309,7 @@ async fn read_state(
     interface: &Arc<Interface>,
     endpoint: Endpoint,
     headers: &HeaderMap,
-    body: Body,
+    body: Bytes,
 ) -> Result<Response, Refusal> {
     let (envelope, targets) = accept(interface, headers, body).await?;
     let Content::ReadState { paths } = envelope.content else {
@@ -317,7 +318,7 @@ async fn read_state(
 
     #[derive(Serialize)]
     struct ReadState<'a> {
-        certificate: &'a Bytes,
+        certificate: &'a ByteString,
     }
     let certificate = match authorize(
         &*interface.backend,
@@ -340,7 +341,7 @@ async fn read_state(
         }
     };
     Ok(cbor_response(cbor(&ReadState {
-        certificate: Bytes::new(&certificate),
+        certificate: ByteString::new(&certificate),
     })))
 }
 
@@ -376,14 +377,13 @@ fn changing(_: StatusChanged) -> Refusal {
     Refusal::unavailable("The request's status is changing, try again.")
 }
 
-/// Reads an envelope and authenticates it.
+/// Decodes an envelope and authenticates it.
 async fn accept(
     interface: &Arc<Interface>,
     headers: &HeaderMap,
-    body: Body,
+    body: Bytes,
 ) -> Result<(Envelope, super::authentication::Targets), Refusal> {
-    let Options { body_timeout, .. } = interface.options;
-    let body = read_cbor(headers, body, MAX_ENVELOPE, body_timeout).await?;
+    check_cbor(headers)?;
     interface
         .compute(true, move |interface| {
             let envelope = Envelope::decode(&body)?;
@@ -444,8 +444,8 @@ fn wrong_type(expected: &str, content: &Content) -> Refusal {
 #[derive(Serialize)]
 struct NodeSignature<'a> {
     timestamp: u64,
-    signature: &'a Bytes,
-    identity: &'a Bytes,
+    signature: &'a ByteString,
+    identity: &'a ByteString,
 }
 
 /// A rejection, as it is told outside of certificates. Queries are signed, refused calls are not.

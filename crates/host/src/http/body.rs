@@ -1,8 +1,12 @@
 //! Reading request bodies: bounded in size and time, and never answered by a connection reset.
 
+use super::Shared;
 use super::refusal::Refusal;
 use axum::body::{Body, BodyDataStream};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
 use futures::StreamExt;
 use std::time::Duration;
 
@@ -13,35 +17,45 @@ pub const MAX_ENVELOPE: usize = 2 * 1024 * 1024 + 64 * 1024;
 /// What of an oversized body is still read before it is refused, so that the client gets to the answer.
 const MAX_DRAINED: usize = 64 * 1024 * 1024;
 
-/// Reads a CBOR body of at most `limit` bytes, within `timeout`.
+/// Receives a request's body, within [`MAX_ENVELOPE`] and [`Options::body_timeout`], before anything else is done
+/// with the request: a refusal, whatever it is for, then reaches a client that has sent everything.
+///
+/// [`Options::body_timeout`]: super::Options::body_timeout
+pub async fn receive(
+    State(interface): Shared,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    let (parts, body) = request.into_parts();
+    let timeout = interface.options.body_timeout;
+    let body = read(&parts.headers, body, MAX_ENVELOPE, timeout).await?;
+    Ok(next.run(Request::from_parts(parts, Body::from(body))).await)
+}
+
+/// Checks that a request says it is CBOR.
 ///
 /// # Errors
-/// 415 for another content type, 413 above the limit, 408 after the timeout, 400 where the connection fails.
-pub async fn read_cbor(
-    headers: &HeaderMap,
-    body: Body,
-    limit: usize,
-    timeout: Duration,
-) -> Result<Vec<u8>, Refusal> {
-    let content_type = headers
-        .get(header::CONTENT_TYPE)
+/// 415 for another content type.
+pub fn check_cbor(headers: &HeaderMap) -> Result<(), Refusal> {
+    let content_type = headers.get(header::CONTENT_TYPE);
+    let content_type = content_type
         .and_then(|value| value.to_str().ok())
         .unwrap_or("");
     let essence = content_type.split(';').next().unwrap_or("").trim();
-    if !essence.eq_ignore_ascii_case("application/cbor") {
-        return Err(Refusal::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "Unexpected content type: requests are to be sent as application/cbor.",
-        ));
+    if essence.eq_ignore_ascii_case("application/cbor") {
+        return Ok(());
     }
-    read(headers, body, limit, timeout).await
+    Err(Refusal::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "Unexpected content type: requests are to be sent as application/cbor.",
+    ))
 }
 
 /// Reads a body of at most `limit` bytes, within `timeout`.
 ///
 /// # Errors
 /// 413 above the limit, 408 after the timeout, 400 where the connection fails.
-pub async fn read(
+async fn read(
     headers: &HeaderMap,
     body: Body,
     limit: usize,

@@ -6,7 +6,6 @@
 //! small bodies only, and large content is better served in ranges.
 
 use super::backend::{Backend, Refused};
-use super::body;
 use super::refusal::{Refusal, plain_text};
 use super::{Interface, Shared};
 use crate::crypto::representation::{Hashable, hash_of_record};
@@ -55,15 +54,12 @@ struct HttpResponse {
     streaming_strategy: Option<candid::Reserved>,
 }
 
-/// Answers whatever is not a path of the API.
+/// Answers whatever is not below `/api/`.
 pub(super) async fn answer(
     State(interface): Shared,
     request: Request<Body>,
 ) -> Result<Response, Refusal> {
     let path = request.uri().path();
-    if path.starts_with("/api/") {
-        return Err(Refusal::not_found("There is no such endpoint."));
-    }
     if let Some(canister) = asked_canister(request.headers(), request.uri()) {
         return forward(&interface, canister, request).await;
     }
@@ -121,13 +117,11 @@ async fn forward(
         )));
     }
     let (parts, body) = request.into_parts();
-    let body = body::read(
-        &parts.headers,
-        body,
-        MAX_BODY,
-        interface.options.body_timeout,
-    )
-    .await?;
+    // Received already, and bounded.
+    let body = axum::body::to_bytes(body, MAX_BODY).await.map_err(|_| {
+        let message = format!("The request is larger than the limit of {MAX_BODY} bytes.");
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+    })?;
     let url = parts
         .uri
         .path_and_query()
@@ -145,7 +139,7 @@ async fn forward(
         method: parts.method.as_str().to_string(),
         url,
         headers,
-        body: ByteBuf::from(body),
+        body: ByteBuf::from(Vec::from(body)),
         certificate_version: Some(CERTIFICATE_VERSION),
     };
     let reply = backend

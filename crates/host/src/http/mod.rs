@@ -28,9 +28,9 @@ pub use server::{ServeError, serve_backend};
 
 use crate::certificate::Certification;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{Method, StatusCode, Uri, header};
-use axum::middleware::Next;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use refusal::Refusal;
 use std::sync::Arc;
@@ -60,10 +60,11 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             call_timeout: Duration::from_secs(10),
-            header_timeout: Duration::from_secs(60),
+            // Longer than clients keep idle connections, so that none is closed under a request being sent.
+            header_timeout: Duration::from_secs(120),
             body_timeout: Duration::from_secs(120),
             write_timeout: Duration::from_secs(60),
-            max_connections: 512,
+            max_connections: 256,
             drain_timeout: Duration::from_secs(10),
         }
     }
@@ -137,11 +138,16 @@ fn router(interface: Arc<Interface>) -> Router {
             header::RETRY_AFTER,
         ])
         .max_age(Duration::from_secs(7200));
+    let receive = from_fn_with_state(interface.clone(), body::receive);
+    let api = api::routes().layer(receive.clone()).layer(cors);
     Router::new()
-        .merge(api::routes().layer(cors))
         .fallback(gateway::answer)
+        .layer(receive)
+        .merge(api)
         .with_state(interface)
-        .layer(axum::middleware::from_fn(trace))
+        // Bodies are bounded where they are received.
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn(trace))
         .layer(CatchPanicLayer::custom(panicked))
 }
 

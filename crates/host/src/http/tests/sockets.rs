@@ -140,6 +140,43 @@ async fn a_reader_who_does_not_read_is_let_go() {
 }
 
 #[tokio::test]
+async fn every_refusal_reaches_whoever_sent_much() {
+    let server = Running::start(Options::default()).await;
+    let body = vec![0; 2 << 20];
+    for (from, to, expected) in [
+        (
+            "/api/v3/canister/uxrrr-q7777-77774-qaaaq-cai/call",
+            "/api/v3/canister/aaaaa-aa/call",
+            "400",
+        ),
+        (
+            "/api/v3/canister/uxrrr-q7777-77774-qaaaq-cai/call",
+            "/api/v3/eat",
+            "404",
+        ),
+        (
+            "/api/v3/canister/uxrrr-q7777-77774-qaaaq-cai/call",
+            "/nowhere",
+            "404",
+        ),
+        (
+            "POST /api/v3/canister/uxrrr-q7777-77774-qaaaq-cai/call",
+            "PUT /api/v2/status",
+            "405",
+        ),
+        ("application/cbor", "text/plain", "415"),
+    ] {
+        let head = head(body.len()).replace(from, to);
+        let reply = exchange(server.address, &[head.as_bytes(), &body].concat()).await;
+        assert!(
+            reply.starts_with(&format!("HTTP/1.1 {expected}")),
+            "{to}: {reply}"
+        );
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn whoever_asks_before_sending_is_told_at_once() {
     let server = Running::start(Options::default()).await;
     let waiting = head(20 << 20).replace("\r\n\r\n", "\r\nexpect: 100-continue\r\n\r\n");
