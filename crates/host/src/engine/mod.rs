@@ -6,7 +6,8 @@
 //! | --------- | -------------------------------------------------------------------------------------- |
 //! | executor  | runs updates, timers and installations one after the other ([`executor`])              |
 //! | committer | writes finished groups of messages and then answers them ([`commit`])                  |
-//! | queries   | a pool that runs queries and canister_inspect_message on the last commit ([`queries`]) |
+//! | queries   | a pool that runs queries on the last commit ([`queries`])                              |
+//! | inspector | runs canister_inspect_message likewise                                                 |
 //!
 //! Invariants: a message is applied whole or not at all (I2); a request is executed once, however often it comes (I5); an answer leaves after
 //! its effects are durable; a crash is an upgrade to the same module (I1).
@@ -76,6 +77,8 @@ struct Shared {
     network: Arc<OnceLock<Network>>,
     inbox: Inbox,
     queries: QueryQueue,
+    /// Apart from the queries, so that these do not hold up updates.
+    inspections: QueryQueue,
     pending: Pending,
     published: Published,
     observer: Mutex<Option<Arc<dyn StateTree>>>,
@@ -133,6 +136,7 @@ impl Engine {
             network,
             inbox: Inbox::default(),
             queries: QueryQueue::default(),
+            inspections: QueryQueue::default(),
             pending: Pending::default(),
             published: Published::default(),
             observer: Mutex::default(),
@@ -157,8 +161,12 @@ impl Engine {
         });
         for _ in 0..workers.max(1) {
             let shared = shared.clone();
-            engine.spawn("query", move || queries::run(&shared))?;
+            engine.spawn("query", move || queries::run(&shared, &shared.queries))?;
         }
+        let at_inspector = shared.clone();
+        engine.spawn("inspector", move || {
+            queries::run(&at_inspector, &at_inspector.inspections);
+        })?;
         match when_started.recv() {
             Ok(result) => result?,
             Err(_) => return Err(OpenError::Machine("the executor did not start".into())),
@@ -183,7 +191,7 @@ impl Engine {
     /// Installs a module, or upgrades to it where one is installed. The module may be compressed with gzip. Messages go on being executed
     /// while it is compiled. Blocks until the result is durable.
     ///
-    /// The argument goes to canister_init, and to canister_post_upgrade. Calls the canister has made and not got answered are forgotten by an upgrade.
+    /// The argument goes to canister_init, and to canister_post_upgrade. Heartbeats and low-memory hooks are not run. Calls the canister has made and not got answered are forgotten by an upgrade.
     ///
     /// # Errors
     /// See [`InstallError`]; the module installed before runs on.
@@ -343,7 +351,11 @@ impl Engine {
             arg,
             answer,
         };
-        match self.inner.shared.queries.put(job) {
+        let queue = match purpose {
+            Purpose::Query => &self.inner.shared.queries,
+            Purpose::Inspect => &self.inner.shared.inspections,
+        };
+        match queue.put(job) {
             Ok(()) => executed
                 .await
                 .unwrap_or_else(|_| Executed::new(Err(rejects::stopped()), 0)),
@@ -469,6 +481,7 @@ impl Inner {
             }
         }
         self.shared.queries.close();
+        self.shared.inspections.close();
         let threads =
             std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {

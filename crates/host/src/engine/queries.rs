@@ -96,10 +96,10 @@ impl QueryQueue {
     }
 }
 
-/// Executes queries until the queue is closed.
-pub fn run(shared: &Shared) {
+/// Executes what is in `queue` until it is closed.
+pub fn run(shared: &Shared, queue: &QueryQueue) {
     let mut instance = None;
-    while let Some(job) = shared.queries.next() {
+    while let Some(job) = queue.next() {
         let QueryJob {
             purpose,
             sender,

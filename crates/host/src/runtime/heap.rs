@@ -6,6 +6,7 @@
 //! does not, all pages are compared with the file. Cost of keeping: the pages changed, plus 8 bytes read for every page of
 //! the heap. No page fault is ever handled in user space.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
@@ -36,15 +37,8 @@ unsafe impl Send for Heap {}
 unsafe impl Sync for Heap {}
 
 impl Heap {
-    /// Reserves `reserved` bytes of address space plus `guard` that stay inaccessible, and makes `size` of them usable, all zero.
-    fn new(size: usize, reserved: usize, guard: usize) -> io::Result<Heap> {
-        // SAFETY: a valid C string and flag; the result is checked.
-        let fd = unsafe { libc::memfd_create(c"heap".as_ptr(), libc::MFD_CLOEXEC) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: `fd` was just created and belongs to nobody else.
-        let file = unsafe { File::from_raw_fd(fd) };
+    /// Reserves `reserved` bytes of address space plus `guard` that stay inaccessible, and makes `size` of them usable over `file`.
+    fn new(file: File, size: usize, reserved: usize, guard: usize) -> io::Result<Heap> {
         let reserved = reserved
             .checked_add(guard)
             .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?
@@ -87,7 +81,10 @@ impl Heap {
         if size <= self.size() {
             return Ok(());
         }
-        self.file.set_len(size as u64)?;
+        // A file taken over may be longer already, and keeps what it has.
+        if self.file.metadata()?.len() < size as u64 {
+            self.file.set_len(size as u64)?;
+        }
         // SAFETY: the range lies within the reservation (checked above), and the file is long enough for it.
         let result = unsafe {
             libc::mprotect(
@@ -179,6 +176,12 @@ impl Heap {
         self.file.write_all_at(content, (page * PAGE) as u64)
     }
 
+    /// The file with what a drop goes back to, cut to `size` bytes, for another heap to take over. This one must not be used any more.
+    pub fn into_content(&self, size: usize) -> io::Result<File> {
+        self.file.set_len(size as u64)?;
+        self.file.try_clone()
+    }
+
     fn forget(&self, pages: Range<usize>) -> io::Result<()> {
         if pages.is_empty() {
             return Ok(());
@@ -207,6 +210,17 @@ impl Drop for Heap {
     }
 }
 
+/// An anonymous file, empty.
+fn empty_file() -> io::Result<File> {
+    // SAFETY: a valid C string and flag; the result is checked.
+    let fd = unsafe { libc::memfd_create(c"heap".as_ptr(), libc::MFD_CLOEXEC) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `fd` was just created and belongs to nobody else.
+    Ok(unsafe { File::from_raw_fd(fd) })
+}
+
 /// A page table entry of a private copy: present or swapped out, and not the file's own page
 /// (bits 63, 62 and 61 of an entry in the kernel's `pagemap`).
 fn is_private(entry: u64) -> bool {
@@ -218,7 +232,7 @@ fn page_map() -> Option<&'static File> {
     static MAP: OnceLock<Option<File>> = OnceLock::new();
     MAP.get_or_init(|| {
         let map = File::open("/proc/self/pagemap").ok()?;
-        let probe = Heap::new(4 * PAGE, 4 * PAGE, 0).ok()?;
+        let probe = Heap::new(empty_file().ok()?, 4 * PAGE, 4 * PAGE, 0).ok()?;
         // SAFETY: pages 0 and 2 of a mapping of four usable ones that nobody else knows.
         unsafe {
             probe.base.as_ptr().add(2 * PAGE).write_volatile(1);
@@ -237,6 +251,11 @@ fn page_map() -> Option<&'static File> {
         (private == [false, false, true, false]).then_some(map)
     })
     .as_ref()
+}
+
+thread_local! {
+    /// What the next heap made on this thread begins with: wasmtime has no way to hand it through.
+    static CONTENT: Cell<Option<File>> = const { Cell::new(None) };
 }
 
 /// Makes heaps for wasmtime and tells which heap a memory has.
@@ -262,6 +281,14 @@ impl HeapCreator {
         })
     }
 
+    /// Runs `make`, and gives the first heap made meanwhile on this thread `content` to begin with, once its changes are dropped.
+    pub fn with_content<R>(content: File, make: impl FnOnce() -> R) -> R {
+        CONTENT.set(Some(content));
+        let made = make();
+        CONTENT.set(None);
+        made
+    }
+
     /// The heap whose contents begin at `base`.
     pub fn heap_at(&self, base: *const u8) -> Option<Arc<Heap>> {
         let heaps = self.heaps.lock().unwrap_or_else(PoisonError::into_inner);
@@ -269,7 +296,7 @@ impl HeapCreator {
     }
 }
 
-// SAFETY: the memory is reserved with the guard asked for, is zero, never moves, and is released when wasmtime and the instance have both let go.
+// SAFETY: the memory is reserved with the guard asked for, never moves, and is released when wasmtime and the instance have both let go.
 unsafe impl MemoryCreator for HeapCreator {
     fn new_memory(
         &self,
@@ -288,7 +315,10 @@ unsafe impl MemoryCreator for HeapCreator {
         let reserved = reserved
             .unwrap_or_else(|| maximum.unwrap_or(self.max_bytes))
             .max(minimum);
-        let heap = Heap::new(minimum, reserved, guard).map_err(|error| error.to_string())?;
+        let file = CONTENT.take().map_or_else(empty_file, Ok);
+        let heap = file
+            .and_then(|file| Heap::new(file, minimum, reserved, guard))
+            .map_err(|error| error.to_string())?;
         let heap = Arc::new(heap);
         let mut heaps = self.heaps.lock().unwrap_or_else(PoisonError::into_inner);
         heaps.retain(|_, heap| heap.strong_count() > 0);
@@ -339,7 +369,7 @@ mod tests {
 
     #[test]
     fn changes_are_found_kept_and_dropped() {
-        let heap = Heap::new(8 * PAGE, 64 * PAGE, PAGE).unwrap();
+        let heap = Heap::new(empty_file().unwrap(), 8 * PAGE, 64 * PAGE, PAGE).unwrap();
         poke(&heap, 3 * PAGE + 5, 1);
         poke(&heap, 4 * PAGE, 2);
         poke(&heap, 7 * PAGE, 3);
@@ -357,7 +387,7 @@ mod tests {
 
     #[test]
     fn a_grown_part_is_zero_and_usable() {
-        let heap = Heap::new(PAGE, 16 * PAGE, PAGE).unwrap();
+        let heap = Heap::new(empty_file().unwrap(), PAGE, 16 * PAGE, PAGE).unwrap();
         heap.grow_to(16 * PAGE).unwrap();
         assert!(heap.pages(0..16).iter().all(|byte| *byte == 0));
         poke(&heap, 15 * PAGE, 1);

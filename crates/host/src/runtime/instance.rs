@@ -4,7 +4,7 @@
 //! [`Instance::keep`] or [`Instance::drop_changes`]; nothing else changes the kept state.
 
 use super::cost::FUNCTION_ENTRY;
-use super::heap::Heap;
+use super::heap::{Heap, HeapCreator};
 use super::message::{Callback, Message, Raised, Trap};
 use super::module::{CompiledModule, MEMORY_EXPORT, TABLE_EXPORT};
 use super::snapshot::HeapSnapshot;
@@ -155,7 +155,7 @@ impl Instance {
         Ok(())
     }
 
-    /// Goes back to the kept state.
+    /// Goes back to the kept state, which there has to be. After an error the instance must not be used any more.
     pub fn drop_changes(&mut self) -> Result<(), Trap> {
         let kept = self.kept.clone();
         self.restore(&kept)
@@ -167,13 +167,19 @@ impl Instance {
     }
 
     /// Makes `snapshot`, taken of an instance of the same module, the kept and the current state. Costs the pages that differ
-    /// from the state kept before.
+    /// from the state kept before. After an error the instance must not be used any more.
     pub fn restore(&mut self, snapshot: &HeapSnapshot) -> Result<(), Trap> {
         let failed =
             |error: io::Error| Trap::Host(format!("the heap could not be restored: {error}"));
-        if self.heap_size() > snapshot.size() {
-            // A WebAssembly memory does not shrink: begin anew. The new instance has kept nothing, which is an empty snapshot.
-            *self = Instance::new(&self.runtime, &self.module)?;
+        if let Some(heap) = &self.heap
+            && heap.size() > snapshot.size()
+        {
+            // A WebAssembly memory does not shrink: begin anew, over what this heap has kept.
+            let content = heap.into_content(snapshot.size()).map_err(failed)?;
+            let kept = std::mem::take(&mut self.kept);
+            let make = || Instance::new(&self.runtime, &self.module);
+            *self = HeapCreator::with_content(content, make)?;
+            self.kept = kept;
         }
         let missing = (snapshot.size().saturating_sub(self.heap_size()) as u64) / wasm_page();
         if missing > 0

@@ -132,6 +132,11 @@ impl CompiledModule {
                 }
             }
         }
+        for ignored in ["canister_heartbeat", "canister_on_low_wasm_memory"] {
+            if entry_points.contains(ignored) {
+                tracing::warn!("the canister exports {ignored}, which this host does not run");
+            }
+        }
         if parts.start {
             entry_points.insert(START_EXPORT.into());
         }

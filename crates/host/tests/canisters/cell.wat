@@ -77,9 +77,11 @@
     (drop (memory.grow (i32.const 3)))
     (call $report))
   (func (export "canister_update set") (call $set (call $argument)) (call $report))
-  ;; Adds one; its reply is the new number.
+  ;; Adds one to the number in stable memory, which outlives a restart.
   (func (export "canister_update add")
-    (call $set (i32.add (global.get $number) (i32.const 1)))
+    (call $prepare)
+    (call $stable_read (i64.const 16) (i64.const 0) (i64.const 4))
+    (call $set (i32.add (i32.load (i32.const 16)) (i32.const 1)))
     (call $report))
   (func (export "canister_update set_and_trap")
     (call $set (call $argument))
