@@ -36,7 +36,7 @@ impl<M: StableMemory> Vault<M> {
             hash: None,
             len: 0,
         };
-        let asset = self.check_blob(memory.capsule, &reference, input.metadata)?;
+        let asset = self.check_blob(call, memory.capsule, &reference, input.metadata)?;
         self.add_asset(call, memory, idem, asset)
     }
 
@@ -54,7 +54,7 @@ impl<M: StableMemory> Vault<M> {
     ) -> Result<String> {
         let memory = self.manageable_memory(call, memory)?;
         let idem = Idem::parse(idem)?;
-        let asset = self.check_inline(input.bytes.into_vec(), input.metadata)?;
+        let asset = self.check_inline(call, input.bytes.into_vec(), input.metadata)?;
         self.add_asset(call, memory, idem, asset)
     }
 

@@ -8,6 +8,7 @@ use super::record::{AssetRecord, StoredAsset};
 use crate::Vault;
 use crate::arena::Arena;
 use crate::blob::{Blob, BlobStore};
+use crate::call::Call;
 use crate::capsule::{CapsuleStore, CapsuleUsage};
 use crate::error::{Error, Result};
 use crate::hash::{Sha256Digest, sha256};
@@ -51,6 +52,7 @@ impl<M: StableMemory> Vault<M> {
     /// [`Error::InlineTooLarge`], [`Error::SizeMismatch`], [`Error::Invalid`] for metadata that is too long.
     pub(super) fn check_inline(
         &self,
+        call: Call,
         bytes: Vec<u8>,
         metadata: AssetMetadata,
     ) -> Result<CheckedAsset> {
@@ -58,7 +60,7 @@ impl<M: StableMemory> Vault<M> {
             return Err(Error::InlineTooLarge { len: bytes.len() });
         }
         let len = bytes.len() as u64;
-        let metadata = check_asset_metadata(metadata, len)?;
+        let metadata = check_asset_metadata(call, metadata, len)?;
         let sha256 = sha256(&[&bytes]);
         Ok(CheckedAsset {
             identity: ContentIdentity::Hashed { sha256, len },
@@ -73,6 +75,7 @@ impl<M: StableMemory> Vault<M> {
     /// [`Error::BlobIdMalformed`], [`Error::BlobMismatch`], [`Error::SizeMismatch`], [`Error::Invalid`].
     pub(super) fn check_blob(
         &self,
+        call: Call,
         capsule: CapsuleId,
         reference: &BlobRef,
         metadata: AssetMetadata,
@@ -101,7 +104,7 @@ impl<M: StableMemory> Vault<M> {
                 sha256: content.sha256,
                 len: content.len,
             },
-            metadata: check_asset_metadata(metadata, content.len)?,
+            metadata: check_asset_metadata(call, metadata, content.len)?,
             content: CheckedContent::Blob(id, content.len, content.sha256),
         })
     }
@@ -113,6 +116,7 @@ impl<M: StableMemory> Vault<M> {
     /// [`Error::HashMismatch`] where size or hash is given twice and differs.
     pub(super) fn check_external(
         &self,
+        call: Call,
         input: ExternalInput,
         metadata: AssetMetadata,
     ) -> Result<CheckedAsset> {
@@ -177,7 +181,7 @@ impl<M: StableMemory> Vault<M> {
         };
         Ok(CheckedAsset {
             identity,
-            metadata: check_asset_metadata(metadata, len.unwrap_or(0))?,
+            metadata: check_asset_metadata(call, metadata, len.unwrap_or(0))?,
             content: CheckedContent::External {
                 location: input.location,
                 storage_key,
@@ -339,7 +343,12 @@ pub(super) fn check_metadata_len(name: &'static str, metadata: &impl Encode<()>)
     Ok(())
 }
 
-fn check_asset_metadata(metadata: AssetMetadata, len: u64) -> Result<StoredAssetMetadata> {
+/// Checks an asset's metadata, and fills in what the vault knows of its times.
+fn check_asset_metadata(
+    call: Call,
+    mut metadata: AssetMetadata,
+    len: u64,
+) -> Result<StoredAssetMetadata> {
     let bytes = metadata.base().bytes;
     if bytes != 0 && bytes != len {
         return Err(Error::SizeMismatch {
@@ -347,6 +356,9 @@ fn check_asset_metadata(metadata: AssetMetadata, len: u64) -> Result<StoredAsset
             actual: len,
         });
     }
+    let base = metadata.base_mut();
+    base.created_at = call.now;
+    base.updated_at = call.now;
     let stored = StoredAssetMetadata::from(metadata);
     check_metadata_len("metadata", &stored)?;
     Ok(stored)

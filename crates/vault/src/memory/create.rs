@@ -45,8 +45,8 @@ impl<M: StableMemory> Vault<M> {
         let idem = Idem::parse(&new.idem)?; // 2
         let memory_metadata = metadata_of_asset(call, &new.metadata);
         let asset = match (new.inline, new.blob, new.location) {
-            (Some(bytes), None, None) => self.check_inline(bytes.into_vec(), new.metadata)?, // 3, 6
-            (None, Some(blob), None) => self.check_blob(capsule, &blob, new.metadata)?,      // 4, 6
+            (Some(bytes), None, None) => self.check_inline(call, bytes.into_vec(), new.metadata)?, // 3, 6
+            (None, Some(blob), None) => self.check_blob(call, capsule, &blob, new.metadata)?, // 4, 6
             (None, None, Some(location)) => {
                 let input = ExternalInput {
                     location,
@@ -55,7 +55,7 @@ impl<M: StableMemory> Vault<M> {
                     size: new.size,
                     sha256: new.sha256.map(ByteBuf::into_vec),
                 };
-                self.check_external(input, new.metadata)? // 5, 6
+                self.check_external(call, input, new.metadata)? // 5, 6
             }
             (None, None, None) => {
                 return Err(Error::ExactlyOneAsset(
@@ -110,10 +110,10 @@ impl<M: StableMemory> Vault<M> {
                 hash: None,
                 len: 0,
             };
-            assets.push(self.check_blob(capsule, &reference, input.metadata)?);
+            assets.push(self.check_blob(call, capsule, &reference, input.metadata)?);
         }
         for input in inline {
-            assets.push(self.check_inline(input.bytes.into_vec(), input.metadata)?);
+            assets.push(self.check_inline(call, input.bytes.into_vec(), input.metadata)?);
         }
         let mut metadata = StoredMemoryMetadata::from(metadata);
         if metadata.created_at == 0 {
