@@ -84,7 +84,10 @@ fn asked_canister(headers: &HeaderMap, uri: &Uri) -> Option<Principal> {
         .get(header::HOST)
         .and_then(|host| host.to_str().ok())
         .or(uri.host())?;
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let name = host
+        .rsplit_once(':')
+        .map_or(host, |(name, _)| name)
+        .to_ascii_lowercase();
     let by_host = name
         .strip_suffix(".localhost")
         .map(|label| label.strip_suffix(".raw").unwrap_or(label));
@@ -285,6 +288,10 @@ mod tests {
         let id = "uxrrr-q7777-77774-qaaaq-cai";
         assert_eq!(
             asked(&format!("{id}.localhost:4943"), "/").as_deref(),
+            Some(id)
+        );
+        assert_eq!(
+            asked(&format!("{id}.LocalHost").to_uppercase(), "/").as_deref(),
             Some(id)
         );
         assert_eq!(

@@ -34,7 +34,7 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, message)
     }
 
-    /// 503: the same request may succeed later.
+    /// 503: the same request may succeed later; the reply says after a second.
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
     }
@@ -59,7 +59,16 @@ impl From<AuthenticationError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        plain_text(self.status, self.message)
+        let mut response = plain_text(self.status, self.message);
+        if matches!(
+            self.status,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+        ) {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
     }
 }
 

@@ -121,6 +121,7 @@ async fn refused_calls() {
     );
     let busy = post(&router, &endpoint(4, "call"), call("busy")).await;
     assert_eq!(busy.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(busy.headers[header::RETRY_AFTER], "1");
     let full = post(&router, &endpoint(4, "call"), call("full")).await;
     assert_eq!(
         (full.status, full.text()),
