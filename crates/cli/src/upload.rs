@@ -9,7 +9,7 @@ mod report;
 
 use std::{
     io::IsTerminal,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use anyhow::{Context, Result};
@@ -45,10 +45,9 @@ pub async fn run(upload: Upload, common: &Common, output: &mut Output) -> Result
     };
     let importer = Importer::open(vault, &capsule).await?;
     let bar = progress_bar(&found, output.is_json());
-    let gone = AtomicBool::new(false);
     let mut summary = Summary::new(&capsule);
     let mut reports = stream::iter(found)
-        .map(|found| one(&importer, &bar, &gone, found))
+        .map(|found| one(&importer, &bar, found))
         .buffer_unordered(FILES_AT_ONCE);
     while let Some(report) = reports.next().await {
         summary.count(&report);
@@ -71,14 +70,11 @@ async fn own_capsule_or_new(vault: &Vault) -> Result<String, ClientError> {
     }
 }
 
-async fn one(importer: &Importer, bar: &ProgressBar, gone: &AtomicBool, found: Found) -> Report {
+async fn one(importer: &Importer, bar: &ProgressBar, found: Found) -> Report {
     let (path, listed_len) = match found {
         Found::File { path, len } => (path, len),
         Found::Unreadable { path, reason } => return Report::failed(path, reason),
     };
-    if gone.load(Ordering::Relaxed) {
-        return Report::failed(path, "not tried: the vault stopped answering".to_owned());
-    }
     let progress = OnBar {
         bar,
         sent: AtomicU64::new(0),
@@ -89,9 +85,6 @@ async fn one(importer: &Importer, bar: &ProgressBar, gone: &AtomicBool, found: F
     match result {
         Ok(kept) => Report::kept(path, kept),
         Err(e) => {
-            if matches!(e, ClientError::Unreachable { .. }) {
-                gone.store(true, Ordering::Relaxed);
-            }
             let reason = without_path(&e, &path.display().to_string());
             Report::failed(path, reason)
         }

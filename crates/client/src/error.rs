@@ -25,6 +25,9 @@ pub enum ClientError {
         url: String,
         source: Box<AgentError>,
     },
+    /// An earlier failure of the same run showed that nothing answers there any more.
+    #[error("not tried: the vault stopped answering")]
+    NotTried,
     /// The other end answered, but could not take the call at this moment.
     #[error("the vault at {url} could not take the call {method} just now: {reason}")]
     Busy {

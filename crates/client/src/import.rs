@@ -110,6 +110,8 @@ pub struct Importer {
     lengths: Mutex<HashMap<u64, Arc<Mutex<()>>>>,
     decoding: Arc<Semaphore>,
     inline_spent: AtomicBool,
+    /// The vault stopped answering, for longer than the retries last.
+    gone: AtomicBool,
 }
 
 impl Importer {
@@ -126,6 +128,7 @@ impl Importer {
             lengths: Mutex::new(HashMap::new()),
             decoding: Arc::new(Semaphore::new(MEGAPIXELS_AT_ONCE as usize)),
             inline_spent: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
         })
     }
 
@@ -138,7 +141,17 @@ impl Importer {
     ///
     /// # Errors
     /// Whatever kept the original from being kept. What concerns derivatives only is in [`Kept::derivatives`].
+    /// After [`ClientError::Unreachable`] every further file is [`ClientError::NotTried`] at once, rather than each
+    /// waiting for a vault that is gone.
     pub async fn keep(&self, path: &Path, progress: &dyn Progress) -> Result<Kept, ClientError> {
+        let result = self.keep_one(path, progress).await;
+        if matches!(result, Err(ClientError::Unreachable { .. })) {
+            self.gone.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+
+    async fn keep_one(&self, path: &Path, progress: &dyn Progress) -> Result<Kept, ClientError> {
         let facts = {
             let path = path.to_owned();
             blocking(move || Facts::read(&path)).await?
@@ -146,6 +159,9 @@ impl Importer {
         progress.started(facts.file.len);
         let length = self.length_lock(facts.file.len).await;
         let _one_at_a_time = length.lock().await;
+        if self.gone.load(Ordering::Relaxed) {
+            return Err(ClientError::NotTried);
+        }
         match self.already_there(&facts).await? {
             Some((memory, sha256)) => {
                 progress.sent(facts.file.len);
@@ -330,14 +346,24 @@ impl Importer {
     ) -> Vec<(Kind, DerivativeFate)> {
         let mut fates = Vec::new();
         while let Some((kind, result)) = ready.recv().await {
-            let fate = match result {
-                Ok(derivative) => match self.add_derivative(facts, memory_id, derivative).await {
-                    Ok(()) => {
-                        progress.derivative(kind);
-                        DerivativeFate::Added
+            let added = match result {
+                Ok(_) if self.gone.load(Ordering::Relaxed) => {
+                    Err(ClientError::NotTried.to_string())
+                }
+                Ok(derivative) => {
+                    let added = self.add_derivative(facts, memory_id, derivative).await;
+                    if matches!(added, Err(ClientError::Unreachable { .. })) {
+                        self.gone.store(true, Ordering::Relaxed);
                     }
-                    Err(e) => DerivativeFate::Failed(e.to_string()),
-                },
+                    added.map_err(|e| e.to_string())
+                }
+                Err(reason) => Err(reason),
+            };
+            let fate = match added {
+                Ok(()) => {
+                    progress.derivative(kind);
+                    DerivativeFate::Added
+                }
                 Err(reason) => DerivativeFate::Failed(reason),
             };
             fates.push((kind, fate));
