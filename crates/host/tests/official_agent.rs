@@ -439,9 +439,15 @@ async fn the_canisters_page() {
 async fn the_subnet_is_described() {
     let home = Home::new().await;
     let agent = home.agent(user(5)).await;
-    let subnet = agent.get_subnet_by_canister(&home.canister()).await.unwrap();
+    let subnet = agent
+        .get_subnet_by_canister(&home.canister())
+        .await
+        .unwrap();
     assert!(subnet.contains_canister(&home.canister()));
-    assert_eq!(subnet.id(), Principal::self_authenticating(home.server.root_key()));
+    assert_eq!(
+        subnet.id(),
+        Principal::self_authenticating(home.server.root_key())
+    );
     let again = agent.fetch_subnet_by_id(&subnet.id()).await.unwrap();
     assert_eq!(again.iter_nodes().count(), 1);
 }
