@@ -10,7 +10,6 @@ mod driver;
 mod model;
 mod names;
 mod pools;
-mod walks;
 
 use std::cell::RefCell;
 

@@ -10,7 +10,7 @@ use keepsake_api::{
 };
 use keepsake_vault::limits;
 
-use crate::driver::Driver;
+use super::Driver;
 use crate::model::{Asset, MemoryId, Place};
 use crate::pools::{principal, sha256};
 
@@ -227,7 +227,7 @@ impl Driver {
     }
 
     /// Compares a header with the memory it is of.
-    fn header(&self, got: &MemoryHeader) -> MemoryId {
+    pub(super) fn header(&self, got: &MemoryHeader) -> MemoryId {
         let id = self.memories.thing(&got.id).clone();
         let known = self
             .model
@@ -314,7 +314,7 @@ impl Driver {
     }
 
     /// A link leads to an asset of its kind, where the memory has one here.
-    fn link(
+    pub(super) fn link(
         &self,
         header: &MemoryHeader,
         got: &Option<AssetLink>,
@@ -327,12 +327,13 @@ impl Driver {
             of_kind.partition(|a| matches!(a.place, Place::External { .. }));
         let Some(link) = got else {
             // Of several, which one counts is the vault's choice.
-            assert!(here.is_empty() || !elsewhere.is_empty(), "no link to {of:?}");
+            assert!(
+                here.is_empty() || !elsewhere.is_empty(),
+                "no link to {of:?}"
+            );
             return;
         };
-        let asset = here
-            .iter()
-            .find(|a| self.assets.of(&a.id) == link.asset_id);
+        let asset = here.iter().find(|a| self.assets.of(&a.id) == link.asset_id);
         let asset =
             asset.unwrap_or_else(|| panic!("a link to {of:?} that leads elsewhere: {link:?}"));
         let base = asset.metadata.base();

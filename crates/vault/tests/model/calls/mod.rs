@@ -1,0 +1,193 @@
+//! Calls as they are generated up front: plain data, with picks instead of ids, so that a failing sequence shrinks and reads well.
+
+mod metadata;
+mod strategies;
+
+use keepsake_api::{AssetType, BlobHosting, MemoryType};
+
+pub use metadata::{hash, size};
+pub use strategies::{budget, life};
+
+/// Who calls.
+#[derive(Clone, Copy, Debug)]
+pub enum Who {
+    /// Whoever may: the session's creator, the capsule's owner.
+    Rightful,
+    Number(usize),
+}
+
+/// Which of the things that exist or existed.
+#[derive(Clone, Copy, Debug)]
+pub enum Pick {
+    /// Counted from the newest, modulo how many there are (capsules: from the oldest).
+    Nth(usize),
+    /// Well-formed where that can be told, but never handed out.
+    Unknown,
+    /// One of the malformed ids.
+    Malformed(usize),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Subject {
+    Principal(usize),
+    Opaque(&'static str),
+}
+
+/// Bytes of a chunk.
+#[derive(Clone, Copy, Debug)]
+pub enum Piece {
+    Content {
+        content: usize,
+        from: usize,
+        to: usize,
+    },
+    /// As long as a chunk may be, and `over` bytes more.
+    Large { over: usize },
+}
+
+/// What a finish says the content is.
+#[derive(Clone, Copy, Debug)]
+pub enum Claim {
+    /// What the session really holds.
+    Truth,
+    Content(usize),
+    WrongHash,
+    WrongLength(i8),
+    HashOfLength(usize),
+}
+
+/// A value given along with content that the vault knows better.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Given {
+    /// 0 or null.
+    Nothing,
+    Right,
+    Wrong,
+    /// A hash that has not 32 bytes; as a length: wrong.
+    Malformed,
+}
+
+/// The content of an asset in a request. Contents by their number in the pool.
+#[derive(Clone, Debug)]
+pub enum Content {
+    Inline(usize),
+    Blob {
+        blob: Pick,
+        hash: Given,
+        len: Given,
+    },
+    External {
+        location: BlobHosting,
+        key: Option<&'static str>,
+        url: bool,
+        content: usize,
+        size: Given,
+        hash: Given,
+    },
+}
+
+/// An asset's metadata in a request.
+#[derive(Clone, Debug)]
+pub struct Said {
+    pub kind: MemoryType,
+    pub asset_type: AssetType,
+    pub bytes: Given,
+    pub sha256: Given,
+    pub created_at: u64,
+    pub rich: bool,
+}
+
+/// A memory's metadata in a request.
+#[derive(Clone, Debug)]
+pub struct MemorySaid {
+    pub kind: MemoryType,
+    pub title: Option<&'static str>,
+    pub created_at: u64,
+    pub date_of_memory: Option<u64>,
+    pub rich: bool,
+}
+
+#[derive(Clone, Debug)]
+pub enum Call {
+    CapsulesCreate {
+        subject: Option<Subject>,
+    },
+    CapsulesReadBasic {
+        capsule: Option<Pick>,
+    },
+    CapsulesList,
+    Begin {
+        capsule: Pick,
+        expected: u32,
+        idem: usize,
+    },
+    Put {
+        session: Pick,
+        index: u32,
+        piece: Piece,
+    },
+    Finish {
+        session: Pick,
+        claim: Claim,
+    },
+    Abort {
+        session: Pick,
+    },
+    BlobRead {
+        blob: Pick,
+        chunk: u32,
+    },
+    Create {
+        capsule: Pick,
+        assets: Vec<Content>,
+        stray_hash: Given,
+        said: Said,
+        idem: usize,
+    },
+    CreateWithAssets {
+        capsule: Pick,
+        said: MemorySaid,
+        blobs: Vec<(Pick, Said)>,
+        inline: Vec<(usize, Said)>,
+        idem: usize,
+    },
+    Add {
+        memory: Pick,
+        asset: Content,
+        said: Said,
+        idem: usize,
+    },
+    Read {
+        memory: Pick,
+    },
+    /// With `go_on`, the next page of the capsule's walk.
+    List {
+        capsule: Pick,
+        limit: Option<u32>,
+        go_on: bool,
+    },
+    ListBadCursor {
+        capsule: Pick,
+        cursor: usize,
+    },
+    Delete {
+        memory: Pick,
+        delete_assets: bool,
+    },
+    /// Time goes by, and expired sessions are swept.
+    DaysPass {
+        days: u64,
+    },
+    /// Closes the vault and opens it again on the same memory: what a crash and an upgrade are (I1).
+    Reopen,
+}
+
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub who: Who,
+    pub call: Call,
+    /// Nanoseconds since the step before: often none, as in one block.
+    pub later: u64,
+    /// Sent a second time right away; the answer must be the same.
+    pub twice: bool,
+}

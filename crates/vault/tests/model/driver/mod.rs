@@ -1,0 +1,223 @@
+//! Sends each call to the vault and to the model, and compares the replies.
+
+mod capsules;
+mod creating;
+mod dispatch;
+mod picks;
+mod reading;
+mod uploads;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use ic_stable_structures::VectorMemory;
+use keepsake_api::{Error as Wire, InitArgs, UploadConfig, UploadFinishResult};
+use keepsake_vault::{Call as Context, Error, Vault, limits};
+
+use self::reading::Walks;
+use crate::calls::{Call, Claim, Step};
+use crate::model::{Answer, AssetId, BlobArg, MemoryId, Model, Refusal, State};
+use crate::names::Names;
+use crate::pools::{ANONYMOUS, principal};
+
+/// How often each method gave each kind of answer.
+pub type Coverage = BTreeMap<(&'static str, String), u64>;
+
+/// How many things there were when a call was first sent, so that its repetition picks the same ones.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    capsules: usize,
+    sessions: usize,
+    current: Option<usize>,
+    blobs: usize,
+    memories: usize,
+}
+
+pub struct Driver {
+    memory: VectorMemory,
+    pub vault: Vault<VectorMemory>,
+    pub model: Model,
+    pub now: u64,
+    pub capsules: Names<usize>,
+    pub sessions: Names<usize>,
+    pub blobs: Names<usize>,
+    pub memories: Names<MemoryId>,
+    pub assets: Names<AssetId>,
+    finished: BTreeMap<usize, UploadFinishResult>,
+    pub walks: Walks,
+    counts: Counts,
+    /// The session that the last successful begin returned.
+    current: Option<usize>,
+    pub coverage: Coverage,
+}
+
+impl Driver {
+    /// An empty vault with this inline budget (`None`: the default).
+    pub fn new(inline_budget: Option<u32>) -> Self {
+        let memory = VectorMemory::default();
+        let mut vault = Vault::open(memory.clone()).expect("an empty memory");
+        vault.set_seed([42; 32]);
+        vault.configure(&InitArgs {
+            inline_budget_per_capsule: inline_budget,
+        });
+        let inline_budget = inline_budget.unwrap_or(limits::INLINE_BUDGET_DEFAULT);
+        assert_eq!(
+            vault.upload_config(),
+            UploadConfig {
+                inline_max: 32_768,
+                chunk_size: 1_800_000,
+                inline_budget_per_capsule: inline_budget
+            }
+        );
+        Self {
+            memory,
+            vault,
+            model: Model {
+                inline_budget: inline_budget.into(),
+                ..Model::default()
+            },
+            now: 1_760_000_000_000_000_000,
+            capsules: Names::new("a capsule"),
+            sessions: Names::new("a session"),
+            blobs: Names::new("a blob"),
+            memories: Names::new("a memory"),
+            assets: Names::new("an asset"),
+            finished: BTreeMap::new(),
+            walks: Walks::default(),
+            counts: Counts::default(),
+            current: None,
+            coverage: Coverage::new(),
+        }
+    }
+
+    /// Sends a step's call, and once more where it says so: the same answer then, and no second effect.
+    pub fn step(&mut self, step: &Step) {
+        self.now += step.later;
+        self.counts = Counts {
+            capsules: self.model.capsules.len(),
+            sessions: self.model.sessions.len(),
+            current: self.current,
+            blobs: self.model.blobs.len(),
+            memories: self.model.ever.len(),
+        };
+        let first = self.call(step.who, &step.call);
+        let new_each_time = matches!(
+            step.call,
+            Call::CapsulesCreate { subject: Some(_) } | Call::List { .. }
+        );
+        if step.twice && !new_each_time {
+            self.now += 1;
+            let second = self.call(step.who, &step.call);
+            assert_eq!(first, second, "the same call again has another answer");
+            self.vault
+                .recount()
+                .expect("counters after a repeated call");
+        }
+    }
+
+    /// Time goes by, and what has expired is swept in several bounded steps, as the canister's timer does it.
+    fn days_pass(&mut self, days: u64) {
+        self.now += days * 24 * 3_600 * 1_000_000_000;
+        let mut steps = 0;
+        while self.vault.sweep_sessions(self.now, 2) {
+            steps += 1;
+            assert!(
+                steps <= self.model.sessions.len(),
+                "a sweep that never ends"
+            );
+        }
+        self.model.sweep(self.now);
+        self.vault.recount().expect("counters after a sweep");
+    }
+
+    /// Closes the vault and opens it again.
+    pub fn reopen(&mut self) {
+        self.vault = Vault::open(self.memory.clone()).expect("the vault's own memory");
+        assert!(!self.vault.needs_seed(), "the seed is kept");
+    }
+
+    pub fn context(&self, who: usize) -> Context {
+        Context {
+            caller: principal(who),
+            now: self.now,
+        }
+    }
+
+    /// Both answers where both are good; nothing where both refuse for the same reason.
+    pub fn agree<T: Debug, U: Debug>(
+        &mut self,
+        method: &'static str,
+        expected: Answer<T>,
+        got: Result<U, Error>,
+    ) -> Option<(T, U)> {
+        let outcome = match (expected, got) {
+            (Ok(expected), Ok(got)) => {
+                *self.coverage.entry((method, "Ok".into())).or_default() += 1;
+                return Some((expected, got));
+            }
+            (Err(reasons), Err(error)) => {
+                let wire = Wire::from(error);
+                let fits = |reason: &Refusal| match (reason, &wire) {
+                    (Refusal::Unauthorized, Wire::Unauthorized)
+                    | (Refusal::NotFound, Wire::NotFound)
+                    | (Refusal::ResourceExhausted, Wire::ResourceExhausted)
+                    | (Refusal::Conflict, Wire::Conflict(_)) => true,
+                    (Refusal::Invalid(beginning), Wire::InvalidArgument(text)) => {
+                        text.starts_with(beginning) && text.contains(':')
+                    }
+                    _ => false,
+                };
+                assert!(
+                    reasons.iter().any(fits),
+                    "{method}: expected one of {reasons:?}, got {wire:?}"
+                );
+                match wire {
+                    Wire::InvalidArgument(text) => {
+                        text.split(':').next().unwrap_or_default().to_owned()
+                    }
+                    Wire::Conflict(_) => "Conflict".into(),
+                    other => format!("{other:?}"),
+                }
+            }
+            (expected, got) => panic!("{method}: expected {expected:?}, got {got:?}"),
+        };
+        *self.coverage.entry((method, outcome)).or_default() += 1;
+        None
+    }
+
+    /// Reads all there is as everybody, and compares; recomputes the counters.
+    pub fn everything(&mut self) {
+        self.vault
+            .recount()
+            .expect("counters recomputed from scratch");
+        for who in 0..=ANONYMOUS {
+            self.capsules_list(who);
+            self.capsules_read_basic(who, None);
+            for capsule in 0..self.model.capsules.len() {
+                let real = self.capsules.of(&capsule).to_owned();
+                self.capsules_read_basic(who, Some((Some(capsule), &real)));
+                self.list_all(who, capsule, &real, 3);
+            }
+            for id in self.model.ever.clone() {
+                self.read(who, Some(&id), &self.memories.of(&id).to_owned());
+            }
+            for blob in 0..self.model.blobs.len() {
+                let real = self.blobs.of(&blob).to_owned();
+                for chunk in 0..=self.model.blobs[blob].chunks.len() as u32 {
+                    self.blob_read(who, BlobArg::Known(blob), &real, chunk);
+                }
+            }
+        }
+        for session in 0..self.model.sessions.len() {
+            if matches!(self.model.sessions[session].state, State::Finished { .. }) {
+                let real = self.sessions.of(&session).parse().expect("a number");
+                self.finish(
+                    self.model.sessions[session].creator,
+                    Some(session),
+                    real,
+                    Claim::Truth,
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Uploads and blobs, compared.
+
+use keepsake_api::StorageBackend;
+use keepsake_vault::{FinishStep, limits};
+
+use super::Driver;
+use crate::calls::Claim;
+use crate::model::{BlobArg, Refusal};
+use crate::pools::{CONTENTS, sha256};
+
+impl Driver {
+    pub fn begin(
+        &mut self,
+        who: usize,
+        capsule: Option<usize>,
+        real: &str,
+        expected_chunks: u32,
+        idem: &str,
+    ) -> String {
+        let expected = self
+            .model
+            .uploads_begin((who, self.now), capsule, expected_chunks, idem);
+        let got = self
+            .vault
+            .uploads_begin(self.context(who), real, expected_chunks, idem);
+        let text = format!("{got:?}");
+        if let Some((session, got)) = self.agree("uploads_begin", expected, got) {
+            self.sessions.learn(&session, &got.to_string());
+            self.current = Some(session);
+        }
+        text
+    }
+
+    pub(super) fn put_chunk(
+        &mut self,
+        who: usize,
+        session: Option<usize>,
+        real: u64,
+        index: u32,
+        bytes: &[u8],
+    ) -> String {
+        let gone = session.is_some_and(|session| self.model.content_is_gone(session));
+        let mut expected = (self.model).uploads_put_chunk((who, self.now), session, index, bytes);
+        let got = self
+            .vault
+            .uploads_put_chunk(self.context(who), real, index, bytes);
+        if gone && expected.is_ok() && got.is_err() {
+            // The same chunk once more, after the content that it was part of was deleted: the vault need not remember it.
+            expected = Err(vec![Refusal::Conflict]);
+        }
+        self.done("uploads_put_chunk", expected, got)
+    }
+
+    pub(super) fn finish(
+        &mut self,
+        who: usize,
+        session: Option<usize>,
+        real: u64,
+        claim: Claim,
+    ) -> String {
+        let held = session
+            .map(|s| {
+                self.model.sessions[s]
+                    .chunks
+                    .values()
+                    .flatten()
+                    .copied()
+                    .collect::<Vec<u8>>()
+            })
+            .unwrap_or_default();
+        let (sha, len) = (sha256(&held).to_vec(), held.len() as u64);
+        let (sha, len) = match claim {
+            Claim::Truth => (sha, len),
+            Claim::Content(content) => (
+                sha256(&CONTENTS[content]).to_vec(),
+                CONTENTS[content].len() as u64,
+            ),
+            Claim::WrongHash => (sha.iter().map(|b| !b).collect(), len),
+            Claim::WrongLength(by) => (sha, len.wrapping_add_signed(by.into())),
+            Claim::HashOfLength(n) => (vec![1; n], len),
+        };
+        let expected = self
+            .model
+            .uploads_finish((who, self.now), session, &sha, len);
+        let got = loop {
+            match self
+                .vault
+                .uploads_finish(self.context(who), real, &sha, len)
+            {
+                Ok(FinishStep::HashMore) => {}
+                Ok(FinishStep::Done(result)) => break Ok(result),
+                Err(error) => break Err(error),
+            }
+        };
+        let text = format!("{got:?}");
+        if let Some(((blob, at), got)) = self.agree("uploads_finish", expected, got) {
+            self.blobs.learn(&blob, &got.blob_id);
+            assert_eq!(got.memory_id, "", "finishing an upload creates no memory");
+            assert_eq!(
+                (got.size, got.checksum_sha256.as_deref()),
+                (len, Some(&sha))
+            );
+            assert_eq!(
+                (got.storage_backend, got.uploaded_at),
+                (StorageBackend::Icp, at)
+            );
+            let first = self.finished.entry(blob).or_insert_with(|| got.clone());
+            assert_eq!(*first, got, "finish asked again");
+        }
+        text
+    }
+
+    pub fn blob_read(&mut self, who: usize, blob: BlobArg, real: &str, chunk: u32) {
+        let context = self.context(who);
+        let known = self.model.blob(who, blob).map(|blob| blob.chunks.clone());
+        let got = self.vault.blob_get_meta(context, real);
+        if let Some((chunks, got)) = self.agree("blob_get_meta", known.clone(), got) {
+            assert_eq!(
+                (got.size, got.chunk_count as usize),
+                (chunks.concat().len() as u64, chunks.len()),
+                "blob_get_meta"
+            );
+        }
+        let whole = known.clone().and_then(|chunks| {
+            let bytes = chunks.concat();
+            if bytes.len() as u64 > limits::BLOB_READ_MAX {
+                Err(vec![Refusal::Invalid(String::new())])
+            } else {
+                Ok(bytes)
+            }
+        });
+        let got = self.vault.blob_read(context, real);
+        if let Some((bytes, got)) = self.agree("blob_read", whole, got) {
+            assert!(bytes == got, "blob_read of {real} gives other bytes");
+        }
+        let got = self.vault.blob_read_chunk(context, real, chunk);
+        if let Some((chunks, got)) = self.agree("blob_read_chunk", known, got) {
+            assert!(
+                chunks.get(chunk as usize).cloned().unwrap_or_default() == got,
+                "blob_read_chunk of {real}, {chunk}, gives other bytes"
+            );
+        }
+    }
+}
