@@ -63,14 +63,13 @@ pub fn parse(pem_text: &[u8]) -> Result<Arc<dyn Identity>, String> {
     if key.tag() == "EC PRIVATE KEY" {
         const PRIME256V1: &[u8] = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
         let names_p256 = sections.iter().any(|s| contains(s.contents(), PRIME256V1));
-        if names_p256 {
-            return Prime256v1Identity::from_pem(&one)
-                .map(|i| Arc::new(i) as Arc<dyn Identity>)
-                .map_err(|e| e.to_string());
+        if names_p256 && let Ok(identity) = Prime256v1Identity::from_pem(&one) {
+            return Ok(Arc::new(identity));
         }
-        return Secp256k1Identity::from_pem(pem_text)
-            .map(|i| Arc::new(i) as Arc<dyn Identity>)
-            .map_err(|e| e.to_string());
+        if !names_p256 && let Ok(identity) = Secp256k1Identity::from_pem(pem_text) {
+            return Ok(Arc::new(identity));
+        }
+        return Err("it is neither a secp256k1 nor a prime256v1 key".to_owned());
     }
     if let Ok(identity) = Secp256k1Identity::from_pem(&one) {
         return Ok(Arc::new(identity));

@@ -11,11 +11,14 @@ mod wanted;
 
 pub use self::content::{Content, FileContent};
 
-use std::{future::Future, io::Read};
+use std::{future::Future, io::Read, sync::Arc};
 
 use keepsake_api::{Error as VaultError, UploadConfig, UploadFinishResult};
 use sha2::{Digest, Sha256};
-use tokio::task::{JoinError, JoinSet, spawn_blocking};
+use tokio::{
+    sync::Semaphore,
+    task::{JoinError, JoinSet, spawn_blocking},
+};
 
 use self::{content::Reader, wanted::Wanted};
 use crate::{ClientError, Vault};
@@ -23,8 +26,9 @@ use crate::{ClientError, Vault};
 /// Most chunks of one upload (`uploads_begin`).
 pub const MOST_CHUNKS: u32 = 16_384;
 
-/// Chunks in flight at the same time, unless set otherwise.
-pub const DEFAULT_WINDOW: usize = 4;
+/// Chunks in flight at the same time, unless set otherwise: enough for a host to commit some while it receives
+/// others, and some 50 MB of memory with their encoded forms.
+pub const DEFAULT_WINDOW: usize = 8;
 
 /// How often a session is completed with chunks that the vault says it lacks, after the first pass.
 const MOST_REPAIRS: u32 = 3;
@@ -96,7 +100,8 @@ pub struct StoredBlob {
 pub struct Uploader<C = Vault> {
     calls: C,
     chunk_size: u32,
-    window: usize,
+    /// One permit for each chunk that may be in flight, of all uploads together.
+    window: Arc<Semaphore>,
 }
 
 impl Uploader<Vault> {
@@ -112,13 +117,13 @@ impl<C: UploadCalls> Uploader<C> {
         Uploader {
             calls,
             chunk_size: chunk_size.max(1),
-            window: DEFAULT_WINDOW,
+            window: Arc::new(Semaphore::new(DEFAULT_WINDOW)),
         }
     }
 
-    /// At most `window` chunks (at least 1) in flight at the same time.
+    /// At most `window` chunks (at least 1) in flight at the same time, of all uploads by this and its clones.
     pub fn with_window(mut self, window: usize) -> Self {
-        self.window = window.max(1);
+        self.window = Arc::new(Semaphore::new(window.clamp(1, Semaphore::MAX_PERMITS)));
         self
     }
 
@@ -285,36 +290,42 @@ impl<C: UploadCalls> Upload<'_, C> {
         let mut reader = Reader::open(self.content).await?;
         let mut in_flight: JoinSet<Result<u64, ClientError>> = JoinSet::new();
         for index in 0..self.chunks {
+            // Taken before the chunk is read, so that the window bounds what is in memory.
+            let permit = if wanted.contains(index) {
+                let permit = self.uploader.window.clone().acquire_owned().await;
+                Some(permit.map_err(|_| ClientError::Stopped)?)
+            } else {
+                None
+            };
             let bytes;
             (reader, bytes) = reader.next(chunk_size).await?;
-            if !wanted.contains(index) {
+            let Some(permit) = permit else {
                 (self.sent)(bytes.len() as u64);
                 continue;
-            }
-            while in_flight.len() >= self.uploader.window {
-                self.landed(in_flight.join_next().await)?;
+            };
+            while let Some(result) = in_flight.try_join_next() {
+                self.landed(result)?;
             }
             let calls = self.uploader.calls.clone();
             let session = self.session;
             in_flight.spawn(async move {
+                let _permit = permit;
                 let len = bytes.len() as u64;
                 calls.put_chunk(session, index, bytes).await?;
                 Ok(len)
             });
         }
-        while !in_flight.is_empty() {
-            self.landed(in_flight.join_next().await)?;
+        while let Some(result) = in_flight.join_next().await {
+            self.landed(result)?;
         }
         blocking(move || reader.finish()).await
     }
 
     fn landed(
         &self,
-        result: Option<Result<Result<u64, ClientError>, JoinError>>,
+        result: Result<Result<u64, ClientError>, JoinError>,
     ) -> Result<(), ClientError> {
-        if let Some(result) = result {
-            (self.sent)(result.map_err(|_| ClientError::Stopped)??);
-        }
+        (self.sent)(result.map_err(|_| ClientError::Stopped)??);
         Ok(())
     }
 
