@@ -13,7 +13,7 @@ pub struct Count {
     pub call: String,
     /// Memories in the vault when it was called.
     pub memories: u32,
-    /// WebAssembly instructions as the Internet Computer weighs them; the median of several calls.
+    /// WebAssembly instructions as the Internet Computer weighs them; the mean of many calls.
     pub instructions: u64,
 }
 
@@ -127,7 +127,7 @@ fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -149,9 +149,9 @@ WebAssembly instructions of one call with the Internet Computer's weights, by th
 ";
 
 const EXPLANATION: &str = "
-Each count is the median of five calls (one where a call can only be made once). The vault holds one capsule whose memories
-carry one inline asset of 1 KiB each. Where the interface takes bytes, the call says how many; the content is
-different in each call, so that nothing is stored twice under one hash. A message's own price (1.2 M cycles, and 2,000 a byte received) comes on top.
+Each count is the mean of many calls in a vault with one capsule, whose memories carry one inline asset of 1 KiB each; what a call adds is deleted
+before the next. Content is different in each call, so that nothing is stored twice under one hash. A message's own
+price (1.2 M cycles, and 2,000 a byte received) comes on top.
 ";
 
 #[cfg(test)]
