@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use keepsake_client::{
     Vault,
     api::{Capsule, CapsuleHeader, Memory, MemoryHeader},
-    assets_of, read_asset,
+    assets_of,
+    download::Place,
+    read_asset,
 };
 
 /// Small, so that listings have several pages.
@@ -107,6 +109,11 @@ async fn memory(vault: &Vault, inventory: &mut Inventory, mut header: MemoryHead
     assert_eq!(header.asset_count as usize, assets.len(), "{id}");
     let mut total = 0;
     for asset in &assets {
+        if let Place::External { .. } = asset.place {
+            // Not the vault's to hand out; its size is what the vault was told.
+            total += asset.len.unwrap_or(0);
+            continue;
+        }
         let mut bytes = Vec::new();
         let len = read_asset(vault, asset, async |part| {
             bytes.extend(part);

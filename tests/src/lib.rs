@@ -13,7 +13,7 @@ pub mod state;
 
 use std::sync::Arc;
 
-use ic_agent::{Identity, identity::BasicIdentity};
+use ic_agent::{Agent, Identity, identity::BasicIdentity};
 use keepsake_client::Vault;
 
 /// The key of test person `n`.
@@ -31,4 +31,17 @@ pub async fn connect_as(url: &str, identity: Arc<dyn Identity>) -> Vault {
     Vault::connect(url, None, identity)
         .await
         .unwrap_or_else(|error| panic!("no vault at {url}: {error}"))
+}
+
+/// The official agent itself, for calls that the client would not make.
+pub async fn agent(url: &str, identity: Arc<dyn Identity>) -> Agent {
+    let agent = Agent::builder()
+        .with_url(url)
+        .with_arc_identity(identity)
+        .build()
+        .unwrap_or_else(|error| panic!("{url}: {error}"));
+    if let Err(error) = agent.fetch_root_key().await {
+        panic!("no vault at {url}: {error}");
+    }
+    agent
 }

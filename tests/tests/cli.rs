@@ -1,0 +1,485 @@
+//! The `keepsake` command as a user runs it.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use keepsake_tests::{
+    artefacts::{fixture, vault_module_tagged, vault_wasm},
+    command::{Ended, Served, run},
+    content::{noise, sha256},
+    pictures,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// An account with a folder of photos, and a vault being served.
+struct Account {
+    folder: TempDir,
+    served: Option<Served>,
+}
+
+impl Account {
+    fn new() -> Self {
+        let mut account = Account {
+            folder: tempfile::tempdir().unwrap(),
+            served: None,
+        };
+        fs::create_dir(account.path("photos")).unwrap();
+        account.serve();
+        account
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn state(&self) -> PathBuf {
+        self.path("state")
+    }
+
+    fn photo(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.path("photos").join(name), bytes).unwrap();
+    }
+
+    fn serve(&mut self) -> &Served {
+        assert!(self.served.is_none());
+        self.served.insert(Served::start(&self.state()))
+    }
+
+    fn served(&self) -> &Served {
+        self.served.as_ref().unwrap()
+    }
+
+    /// Runs a command that talks to the vault.
+    fn run(&self, args: &[&str]) -> Ended {
+        let url = self.served().url();
+        run(
+            self.folder.path(),
+            args.iter().copied().chain(["--url", url]),
+        )
+    }
+
+    /// As [`Account::run`], with `--json`, expecting one document and no complaint.
+    fn json(&self, args: &[&str]) -> Value {
+        self.run(&[args, &["--json"]].concat()).ok().json()
+    }
+
+    fn stop(&mut self) -> Ended {
+        self.served.take().unwrap().interrupt()
+    }
+}
+
+/// What became of each file, by its name, and the summary.
+fn fates(ended: &Ended) -> (BTreeMap<String, Value>, Value) {
+    let mut lines = ended.json_lines();
+    let summary = lines.pop().expect("the summary is the last line");
+    assert_eq!(summary["event"], "summary", "{ended:#?}");
+    let name = |event: &Value| {
+        assert_eq!(event["event"], "file", "{event}");
+        let path = Path::new(event["path"].as_str().unwrap());
+        path.file_name().unwrap().to_str().unwrap().to_owned()
+    };
+    (
+        lines
+            .into_iter()
+            .map(|event| (name(&event), event))
+            .collect(),
+        summary,
+    )
+}
+
+#[test]
+fn photos_go_in_are_listed_verified_and_come_out_and_a_second_run_adds_nothing() {
+    let mut account = Account::new();
+    assert_eq!(account.served().announced["vault"], "installed");
+    let photo = pictures::jpeg_stored_as(&pictures::upright(300, 200), 6);
+    account.photo("beach.jpg", &photo);
+    account.photo("note.txt", b"The sea was warm.\n");
+    fs::create_dir(account.path("photos/old")).unwrap();
+    account.photo("old/granny.png", &pictures::png(&pictures::upright(90, 70)));
+    // More than one chunk.
+    let long = noise(1, 4_000_000);
+    account.photo("old/film.mp4", &long);
+
+    let first = account.run(&["upload", "photos", "--json"]).ok();
+    let (files, summary) = fates(&first);
+    assert_eq!(summary["created"], 4, "{summary}");
+    assert_eq!(summary["failed"], 0, "{summary}");
+    let names: Vec<&str> = files.keys().map(String::as_str).collect();
+    assert_eq!(names, ["beach.jpg", "film.mp4", "granny.png", "note.txt"]);
+    for (name, event) in &files {
+        assert_eq!(event["status"], "created", "{name}");
+        let added = event["derivatives"].as_object().unwrap().values();
+        let expected = if name.ends_with("g") { 3 } else { 0 };
+        assert_eq!(
+            added.filter(|d| d["status"] == "added").count(),
+            expected,
+            "{name}"
+        );
+    }
+
+    let listed = account.json(&["list"]);
+    let ids: BTreeMap<&str, &str> = listed["memories"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| (m["title"].as_str().unwrap(), m["id"].as_str().unwrap()))
+        .collect();
+    assert_eq!(ids.len(), 4);
+    for (name, event) in &files {
+        assert_eq!(ids[name.as_str()], event["memory_id"], "{name}");
+    }
+
+    let again = account.run(&["upload", "photos", "--json"]).ok();
+    let (files, summary) = fates(&again);
+    assert_eq!(
+        (&summary["created"], &summary["already_there"]),
+        (&0.into(), &4.into())
+    );
+    assert!(
+        files
+            .values()
+            .all(|event| event["status"] == "already_there")
+    );
+    assert_eq!(account.json(&["list"]), listed);
+
+    for (name, original) in [("beach.jpg", &photo), ("film.mp4", &long)] {
+        let report = account.json(&["get", ids[name], "-o", "out"]);
+        assert_eq!(report["bytes"], original.len(), "{name}");
+        assert!(
+            fs::read(account.path("out")).unwrap() == *original,
+            "{name}"
+        );
+    }
+    account
+        .run(&[
+            "get",
+            ids["beach.jpg"],
+            "--asset",
+            "display",
+            "-o",
+            "shown.webp",
+        ])
+        .ok();
+    let shown = image::open(account.path("shown.webp")).unwrap();
+    assert_eq!((shown.width(), shown.height()), (300, 200));
+    pictures::assert_upright(&shown, "display of beach.jpg");
+
+    let verified = account.json(&["verify"]);
+    assert_eq!(verified["memories"], 4, "{verified}");
+    assert_eq!(verified["assets"], 4 + 2 * 3, "{verified}");
+    assert_eq!(verified["problems"], Value::Array(Vec::new()), "{verified}");
+
+    // A second start finds the vault as it was; so does one of another build.
+    let stopped = account.stop().ok();
+    assert!(stopped.stdout.lines().count() == 1, "{stopped:#?}");
+    account.serve();
+    assert_eq!(account.served().announced["vault"], "unchanged");
+    assert_eq!(account.json(&["list"]), listed);
+    account.stop().ok();
+    let other = account.path("other.wasm");
+    fs::write(&other, vault_module_tagged("another build")).unwrap();
+    account.served = Some(Served::try_start(&account.state(), &other, "127.0.0.1:0").unwrap());
+    assert_eq!(account.served().announced["vault"], "upgraded");
+    assert_eq!(account.json(&["list"]), listed);
+    assert_eq!(account.json(&["verify"]), verified);
+}
+
+#[test]
+fn text_for_people_is_as_telling_as_json() {
+    let account = Account::new();
+    let nothing = account.run(&["list"]).ok();
+    assert_eq!(nothing.stdout, "");
+    assert!(nothing.stderr.contains("keepsake upload"), "{nothing:#?}");
+    account.photo("a.png", &pictures::png(&pictures::upright(20, 20)));
+    let uploaded = account.run(&["upload", "photos"]).ok();
+    assert!(uploaded.stdout.contains("a.png"), "{uploaded:#?}");
+    let listed = account.run(&["list"]).ok();
+    assert_eq!(listed.stdout.lines().count(), 1, "{listed:#?}");
+    assert!(listed.stdout.contains("a.png"), "{listed:#?}");
+    assert!(listed.stdout.contains("4 assets"), "{listed:#?}");
+    let verified = account.run(&["verify"]).ok();
+    assert!(
+        verified.stdout.contains("every SHA-256 is right"),
+        "{verified:#?}"
+    );
+}
+
+#[test]
+fn a_damaged_photo_is_kept_told_and_makes_the_exit_code_non_zero() {
+    let account = Account::new();
+    let whole = fs::read(fixture("portrait-orientation-6.jpg")).unwrap();
+    account.photo("damaged.jpg", &whole[..400]);
+    account.photo("whole.jpg", &whole);
+    let ended = account.run(&["upload", "photos", "--json"]);
+    assert_eq!(ended.code(), Some(1), "{ended:#?}");
+    let (files, summary) = fates(&ended);
+    assert_eq!(summary["created"], 2, "{summary}");
+    assert_eq!(summary["incomplete"], 1, "{summary}");
+    for kind in ["display", "thumbnail", "placeholder"] {
+        let fate = &files["damaged.jpg"]["derivatives"][kind];
+        assert_eq!(fate["status"], "failed", "{kind}: {fate}");
+        assert!(!fate["reason"].as_str().unwrap().is_empty(), "{kind}");
+        assert_eq!(
+            files["whole.jpg"]["derivatives"][kind]["status"], "added",
+            "{kind}"
+        );
+    }
+    // The original is as safe as any other.
+    account.run(&["verify"]).ok();
+    let id = files["damaged.jpg"]["memory_id"].as_str().unwrap();
+    account.run(&["get", id, "-o", "back.jpg"]).ok();
+    assert_eq!(fs::read(account.path("back.jpg")).unwrap(), &whole[..400]);
+}
+
+#[test]
+fn what_cannot_be_read_is_that_files_failure_alone() {
+    let account = Account::new();
+    account.photo("note.txt", b"here");
+    let ended = account.run(&["upload", "photos", "not-there.jpg", "--json"]);
+    assert_eq!(ended.code(), Some(1), "{ended:#?}");
+    let (files, summary) = fates(&ended);
+    assert_eq!(
+        (&summary["created"], &summary["failed"]),
+        (&1.into(), &1.into())
+    );
+    assert_eq!(files["not-there.jpg"]["status"], "failed");
+    assert!(files["not-there.jpg"]["error"].is_string());
+}
+
+#[test]
+fn what_rotted_on_the_disk_is_found_and_not_handed_out() {
+    let mut account = Account::new();
+    account.photo("good.bin", &noise(10, 50_000));
+    let rotting = noise(11, 50_000);
+    account.photo("rotting.bin", &rotting);
+    let (files, _) = fates(&account.run(&["upload", "photos", "--json"]).ok());
+    let id = files["rotting.bin"]["memory_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    account.run(&["verify"]).ok();
+    account.stop().ok();
+
+    // One bit of the content, where it lies in the database's file.
+    let database = account.path("state/data/data.mdb");
+    let mut bytes = fs::read(&database).unwrap();
+    let pattern = &rotting[20_000..20_032];
+    let places: Vec<usize> = bytes
+        .windows(pattern.len())
+        .enumerate()
+        .filter_map(|(at, window)| (window == pattern).then_some(at))
+        .collect();
+    assert!(!places.is_empty(), "the content lies in the file as it is");
+    for at in places {
+        bytes[at] ^= 1;
+    }
+    fs::write(&database, bytes).unwrap();
+
+    account.serve();
+    let ended = account.run(&["verify", "--json"]);
+    assert_eq!(ended.code(), Some(1), "{ended:#?}");
+    let problems = &ended.json()["problems"];
+    assert_eq!(problems.as_array().unwrap().len(), 1, "{problems}");
+    assert_eq!(problems[0]["memory_id"], id.as_str());
+    let text = account.run(&["verify"]);
+    assert_eq!(text.code(), Some(1), "{text:#?}");
+    assert!(text.stdout.contains(&id), "{text:#?}");
+    let refused = account.run(&["get", &id, "-o", "rotten.bin"]);
+    refused.failed();
+    assert!(!account.path("rotten.bin").exists());
+    let left: Vec<_> = fs::read_dir(account.folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .filter(|name| name.to_string_lossy().contains("rotten"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_key_is_made_once_and_is_who_the_vault_sees() {
+    let account = Account::new();
+    let first = account.json(&["identity"]);
+    let second = account.json(&["identity"]);
+    assert_eq!(first["principal"], second["principal"]);
+    let pem = PathBuf::from(
+        first["path"]
+            .as_str()
+            .or(first["file"].as_str())
+            .unwrap_or_else(|| panic!("{first}")),
+    );
+    assert!(pem.starts_with(account.folder.path()), "{first}");
+    assert_eq!(fs::metadata(&pem).unwrap().permissions().mode() & 0o077, 0);
+    let text = fs::read_to_string(&pem).unwrap();
+    assert!(text.starts_with("-----BEGIN PRIVATE KEY-----"));
+
+    // The same key, named: the same person. Another key: another person, who sees nothing.
+    account.photo("note.txt", b"mine");
+    account.run(&["upload", "photos"]).ok();
+    let listed = account.json(&["list"]);
+    assert_eq!(listed["memories"].as_array().unwrap().len(), 1);
+    let named = pem.to_str().unwrap();
+    assert_eq!(account.json(&["list", "--identity", named]), listed);
+    let other = tempfile::tempdir().unwrap();
+    let url = account.served().url();
+    let stranger = run(other.path(), ["list", "--json", "--url", url])
+        .ok()
+        .json();
+    assert_eq!(stranger["memories"].as_array().unwrap().len(), 0);
+    let id = listed["memories"][0]["id"].as_str().unwrap();
+    let get = ["get", id, "-o", "stolen", "--url", url];
+    run(other.path(), get).failed();
+    assert!(!other.path().join("stolen").exists());
+    let capsule = listed["capsule_id"].as_str().unwrap();
+    run(other.path(), ["list", "--capsule", capsule, "--url", url]).failed();
+    let upload = ["upload", named, "--capsule", capsule, "--url", url];
+    assert_eq!(run(other.path(), upload).code(), Some(1));
+    assert_eq!(account.json(&["list"]), listed);
+
+    // What is no key is said to be none, and is not overwritten.
+    fs::write(account.path("no-key.pem"), "hello").unwrap();
+    account.run(&["list", "--identity", "no-key.pem"]).failed();
+    account
+        .run(&["list", "--identity", "not-there.pem"])
+        .failed();
+    assert_eq!(fs::read(account.path("no-key.pem")).unwrap(), b"hello");
+    assert!(!account.path("not-there.pem").exists());
+}
+
+#[test]
+fn what_is_not_there_is_said_in_one_sentence() {
+    let account = Account::new();
+    account.run(&["identity"]).ok();
+    let nothing = account.run(&["get", "mem_nothing", "-o", "out"]);
+    assert!(nothing.failed().contains("no such memory"), "{nothing:#?}");
+    let json = account.run(&["get", "mem_nothing", "-o", "out", "--json"]);
+    assert!(json.json()["error"].is_string(), "{json:#?}");
+    assert!(!account.path("out").exists());
+    // Port 1 is reserved, and nobody listens there.
+    let nobody = run(
+        account.folder.path(),
+        ["list", "--url", "http://127.0.0.1:1"],
+    );
+    assert!(nobody.failed().contains("keepsake serve"), "{nobody:#?}");
+    let wrong = account.run(&["list", "--canister-id", "aaaaa-aa"]);
+    wrong.failed();
+    assert_eq!(account.run(&["lsit"]).code(), Some(2));
+}
+
+fn refused(state: &Path, listen: &str) -> String {
+    match Served::try_start(state, &vault_wasm(), listen) {
+        Ok(served) => panic!("it was served: {}", served.announced),
+        Err(ended) => ended.failed().to_owned(),
+    }
+}
+
+#[test]
+fn a_port_in_use_is_said_and_leaves_the_state_alone() {
+    let account = Account::new();
+    let address = account.served().url().strip_prefix("http://").unwrap();
+    let elsewhere = account.path("elsewhere");
+    let sentence = refused(&elsewhere, address);
+    assert!(
+        sentence.contains(address) && sentence.contains("in use"),
+        "{sentence}"
+    );
+    assert!(!elsewhere.exists());
+    account.run(&["list"]).ok();
+}
+
+#[test]
+fn a_state_folder_serves_one_at_a_time() {
+    let account = Account::new();
+    let sentence = refused(&account.state(), "127.0.0.1:0");
+    assert!(sentence.contains("in use"), "{sentence}");
+    account.run(&["list"]).ok();
+}
+
+#[test]
+fn a_state_folder_that_cannot_be_used_is_refused_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+
+    let newer = path("newer");
+    fs::create_dir(&newer).unwrap();
+    fs::write(newer.join("version"), "999\n").unwrap();
+    let sentence = refused(&newer, "127.0.0.1:0");
+    assert!(sentence.contains("version 999"), "{sentence}");
+    assert_eq!(fs::read(newer.join("version")).unwrap(), b"999\n");
+
+    let file = path("file");
+    fs::write(&file, "a file").unwrap();
+    refused(&file, "127.0.0.1:0");
+    refused(&file.join("below"), "127.0.0.1:0");
+    assert_eq!(fs::read(&file).unwrap(), b"a file");
+
+    let photos = path("photos");
+    fs::create_dir(&photos).unwrap();
+    fs::write(photos.join("beach.jpg"), "not a vault").unwrap();
+    let sentence = refused(&photos, "127.0.0.1:0");
+    assert!(sentence.contains("other files"), "{sentence}");
+    assert_eq!(fs::read_dir(&photos).unwrap().count(), 1);
+
+    // Not even root may make folders there.
+    let sentence = refused(Path::new("/sys/keepsake"), "127.0.0.1:0");
+    assert!(sentence.contains("permission"), "{sentence}");
+    let closed = path("closed");
+    fs::create_dir(&closed).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o500)).unwrap();
+    // Root may write there all the same.
+    if fs::write(closed.join("probe"), "").is_err() {
+        let sentence = refused(&closed.join("state"), "127.0.0.1:0");
+        assert!(sentence.contains("permission"), "{sentence}");
+    }
+}
+
+#[test]
+fn a_canister_that_is_none_is_refused_and_the_vault_stays() {
+    let mut account = Account::new();
+    account.photo("note.txt", b"still here");
+    account.run(&["upload", "photos"]).ok();
+    let listed = account.json(&["list"]);
+    account.stop().ok();
+    let broken = account.path("broken.wasm");
+    for module in [&b"not wasm"[..], b"", b"\0asm\x01\0\0\0\x0a"] {
+        fs::write(&broken, module).unwrap();
+        match Served::try_start(&account.state(), &broken, "127.0.0.1:0") {
+            Ok(served) => panic!("it was served: {}", served.announced),
+            Err(ended) => assert!(ended.failed().contains("canister"), "{ended:#?}"),
+        }
+    }
+    match Served::try_start(&account.state(), &account.path("missing"), "127.0.0.1:0") {
+        Ok(served) => panic!("it was served: {}", served.announced),
+        Err(ended) => assert!(ended.failed().contains("cannot be read"), "{ended:#?}"),
+    }
+    account.serve();
+    assert_eq!(account.served().announced["vault"], "unchanged");
+    assert_eq!(account.json(&["list"]), listed);
+}
+
+#[test]
+fn either_signal_stops_it_cleanly_and_nothing_is_lost() {
+    let mut account = Account::new();
+    let note = noise(5, 100);
+    account.photo("note.bin", &note);
+    let (files, _) = fates(&account.run(&["upload", "photos", "--json"]).ok());
+    assert_eq!(files["note.bin"]["sha256"], hex(&sha256(&note)));
+    let interrupted = account.stop().ok();
+    assert_eq!(
+        interrupted.stderr.trim(),
+        "keepsake: stopping",
+        "{interrupted:#?}"
+    );
+    account.serve();
+    account.run(&["verify"]).ok();
+    account.served.take().unwrap().terminate().ok();
+    keepsake_tests::state::recount(&account.state());
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

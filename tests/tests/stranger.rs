@@ -1,0 +1,546 @@
+//! Somebody who has no part in a capsule, and the anonymous caller, try every method with every id that is in it: they
+//! get nothing, learn nothing, and change nothing.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, LazyLock},
+};
+
+use candid::{CandidType, Principal, Reserved, decode_one, encode_args, types::FuncMode};
+use candid_parser::utils::CandidSource;
+use ic_agent::{Agent, AgentError, agent::RejectCode, identity::AnonymousIdentity};
+use keepsake_client::{
+    Content, NewContent, Uploader, Vault,
+    api::{
+        AssetType, BlobHosting, BlobRef, ByteBuf, Capsule, CapsuleHeader, Error, InlineAssetInput,
+        InternalBlobAssetInput, PersonRef, UploadConfig,
+    },
+    assets_of,
+};
+use keepsake_tests::{
+    artefacts,
+    audit::{Inventory, audit},
+    content::{asset, memory, noise, sha256},
+    home::Home,
+};
+use tokio::{sync::Semaphore, task::JoinSet};
+
+const OWNER: u8 = 1;
+const STRANGER: u8 = 2;
+
+/// Methods that are for everybody.
+const PUBLIC: [&str; 2] = ["whoami", "upload_config"];
+
+/// Key of the owner's open session.
+const OPEN: &str = "open";
+
+/// Everything in the owner's capsule that has a name.
+struct Ids {
+    capsule: String,
+    memories: Vec<String>,
+    blobs: Vec<String>,
+    assets: Vec<String>,
+    /// An open session, and a finished one.
+    sessions: [u64; 2],
+    /// Where the owner's listing goes on.
+    cursor: String,
+}
+
+impl Ids {
+    fn texts(&self) -> Vec<&str> {
+        [&self.capsule]
+            .into_iter()
+            .chain(&self.memories)
+            .chain(&self.blobs)
+            .chain(&self.assets)
+            .map(String::as_str)
+            .collect()
+    }
+
+    /// An answer without the names that were asked for, so that answers about different names compare.
+    fn without_names(&self, mut text: String) -> String {
+        let sessions = self.sessions.map(|session| session.to_string());
+        for name in self
+            .texts()
+            .into_iter()
+            .chain(sessions.iter().map(String::as_str))
+        {
+            text = text.replace(name, "…");
+        }
+        text.replace(&self.cursor, "…")
+    }
+}
+
+fn inline(bytes: &[u8]) -> InlineAssetInput {
+    InlineAssetInput {
+        bytes: ByteBuf::from(bytes.to_vec()),
+        metadata: asset("inline", AssetType::Placeholder),
+    }
+}
+
+fn internal(blob: &str) -> InternalBlobAssetInput {
+    InternalBlobAssetInput {
+        blob_id: blob.to_owned(),
+        metadata: asset("internal", AssetType::Original),
+    }
+}
+
+fn reference(blob: &str) -> BlobRef {
+    BlobRef {
+        locator: blob.to_owned(),
+        hash: None,
+        len: 0,
+    }
+}
+
+async fn upload(vault: &Vault, capsule: &str, bytes: Vec<u8>) -> String {
+    let config = vault.upload_config().await.unwrap();
+    let content = Content::Bytes {
+        bytes: bytes.into(),
+        label: String::new(),
+    };
+    let uploader = Uploader::new(vault.clone(), &config);
+    uploader
+        .upload(capsule, &content, &|_| {})
+        .await
+        .unwrap()
+        .id
+}
+
+/// A capsule with everything that the interface can make: memories of inline, internal and external content, a blob that nothing
+/// references, an open and a finished session.
+async fn furnish(vault: &Vault) -> Ids {
+    let capsule = vault.capsules_create(None).await.unwrap().id;
+    let photo = upload(vault, &capsule, noise(1, 3_000)).await;
+    let loose = upload(vault, &capsule, noise(2, 2_000)).await;
+    let metadata = asset("mine", AssetType::Original);
+    let note = vault
+        .memories_create(&capsule, NewContent::Inline(b"a secret"), &metadata, "note")
+        .await
+        .unwrap();
+    let pictured = vault
+        .memories_create_with_internal_blobs(&capsule, &memory("mine"), &[internal(&photo)], "p")
+        .await
+        .unwrap();
+    vault
+        .memories_add_inline_asset(&pictured, &inline(b"small"), "small")
+        .await
+        .unwrap();
+    let elsewhere = NewContent::External {
+        location: BlobHosting::S3,
+        storage_key: "bucket/key".to_owned(),
+        url: None,
+        size: Some(10),
+        sha256: None,
+    };
+    let outside = vault
+        .memories_create(&capsule, elsewhere, &metadata, "outside")
+        .await
+        .unwrap();
+    let open = vault.uploads_begin(&capsule, 2, OPEN).await.unwrap();
+    vault.uploads_put_chunk(open, 0, b"first ").await.unwrap();
+    let finished = vault.uploads_begin(&capsule, 1, "finished").await.unwrap();
+    vault.uploads_put_chunk(finished, 0, b"done").await.unwrap();
+    let done = vault
+        .uploads_finish(finished, &sha256(b"done"), 4)
+        .await
+        .unwrap();
+    let mut assets = Vec::new();
+    for id in [&note, &pictured, &outside] {
+        let memory = vault.memories_read(id).await.unwrap();
+        assets.extend(assets_of(&memory).into_iter().map(|asset| asset.id));
+    }
+    assert_eq!(assets.len(), 4);
+    let page = vault.memories_list(&capsule, None, Some(1)).await.unwrap();
+    Ids {
+        capsule,
+        memories: vec![note, pictured, outside],
+        blobs: vec![photo, loose, done.blob_id],
+        assets,
+        sessions: [open, finished],
+        cursor: page.next_cursor.expect("there are three memories"),
+    }
+}
+
+/// One call to try.
+struct Attempt {
+    method: &'static str,
+    arg: Vec<u8>,
+    what: String,
+}
+
+/// Every method with every name in every place where a name can stand. `own` is what the caller may use: a capsule and a
+/// memory of its own.
+fn attempts(ids: &Ids, own: Option<(&str, &str)>) -> Vec<Attempt> {
+    let mut all = Vec::new();
+    let mut push = |method, what: &str, arg: Result<Vec<u8>, candid::Error>| {
+        all.push(Attempt {
+            method,
+            arg: arg.unwrap(),
+            what: what.to_owned(),
+        });
+    };
+    let metadata = asset("theirs", AssetType::Original);
+    let bytes = ByteBuf::from(b"bytes".to_vec());
+    let hash = ByteBuf::from(sha256(b"bytesbytes").to_vec());
+    type None8 = Option<ByteBuf>;
+    let create = |capsule: &str, inline: None8, blob: Option<BlobRef>, external: bool| {
+        encode_args((
+            capsule,
+            inline,
+            blob,
+            external.then_some(BlobHosting::S3),
+            external.then_some("bucket/key"),
+            None::<String>,
+            external.then_some(10u64),
+            None::<ByteBuf>,
+            &metadata,
+            "note",
+        ))
+    };
+    push("whoami", "", encode_args(()));
+    push("upload_config", "", encode_args(()));
+    push("capsules_list", "", encode_args(()));
+    for text in ids.texts() {
+        push("blob_get_meta", text, encode_args((text,)));
+        push("blob_read", text, encode_args((text,)));
+        push("blob_read_chunk", text, encode_args((text, 0u32)));
+        push("capsules_read_basic", text, encode_args((Some(text),)));
+        push("memories_read", text, encode_args((text,)));
+        let first = (text, None::<String>, None::<u32>);
+        push("memories_list", text, encode_args(first.clone()));
+        push("memories_list_by_capsule", text, encode_args(first));
+        let next = (text, Some(&ids.cursor), Some(10u32));
+        push("memories_list", text, encode_args(next));
+        push("memories_list_by_capsule", text, encode_args(next));
+        push(
+            "memories_create",
+            text,
+            create(text, Some(bytes.clone()), None, false),
+        );
+        push("memories_create", text, create(text, None, None, true));
+        let small = inline(b"theirs");
+        push(
+            "memories_add_inline_asset",
+            text,
+            encode_args((text, &small, "small")),
+        );
+        push("uploads_begin", text, encode_args((text, 2u32, OPEN)));
+        push("uploads_begin", text, encode_args((text, 1u32, "new")));
+    }
+    for blob in &ids.blobs {
+        let own = own.map(|(capsule, memory)| [capsule, memory]);
+        for text in ids.texts().into_iter().chain(own.into_iter().flatten()) {
+            let what = format!("{text}, {blob}");
+            let assets = vec![internal(blob)];
+            push(
+                "memories_create",
+                &what,
+                create(text, None, Some(reference(blob)), false),
+            );
+            push(
+                "memories_create_with_internal_blobs",
+                &what,
+                encode_args((text, &memory("theirs"), &assets, "p")),
+            );
+            push(
+                "memories_create_with_internal_blobs_and_inline_assets",
+                &what,
+                encode_args((
+                    text,
+                    &memory("theirs"),
+                    &assets,
+                    vec![inline(b"theirs")],
+                    "p",
+                )),
+            );
+            push(
+                "memories_add_asset",
+                &what,
+                encode_args((text, &assets[0], "p")),
+            );
+        }
+    }
+    for session in ids.sessions {
+        let what = session.to_string();
+        for index in [0u32, 1] {
+            push(
+                "uploads_put_chunk",
+                &what,
+                encode_args((session, index, &bytes)),
+            );
+        }
+        push(
+            "uploads_finish",
+            &what,
+            encode_args((session, &hash, 10u64)),
+        );
+        push("uploads_abort", &what, encode_args((session,)));
+    }
+    for text in ids.texts() {
+        push("memories_delete", text, encode_args((text, false)));
+        push("memories_delete", text, encode_args((text, true)));
+    }
+    all
+}
+
+/// Every method of the interface; the flag says whether it is a query.
+static METHODS: LazyLock<BTreeMap<String, bool>> = LazyLock::new(|| {
+    let (env, service) = CandidSource::File(&artefacts::interface()).load().unwrap();
+    let service = service.unwrap();
+    env.as_service(&service)
+        .unwrap()
+        .iter()
+        .map(|(name, function)| {
+            let modes = &env.as_func(function).unwrap().modes;
+            (name.clone(), modes.contains(&FuncMode::Query))
+        })
+        .collect()
+});
+
+async fn send(
+    agent: &Agent,
+    canister: Principal,
+    attempt: &Attempt,
+) -> Result<Vec<u8>, AgentError> {
+    if METHODS[attempt.method] {
+        let query = agent.query(&canister, attempt.method);
+        query.with_arg(attempt.arg.clone()).call().await
+    } else {
+        let update = agent.update(&canister, attempt.method);
+        update.with_arg(attempt.arg.clone()).call_and_wait().await
+    }
+}
+
+/// The error in an answer that must be one.
+#[track_caller]
+fn error(attempt: &Attempt, reply: &[u8]) -> Error {
+    let Attempt { method, what, .. } = attempt;
+    // Reserved takes anything: whatever a success would carry.
+    let answer: Result<Reserved, Error> =
+        decode_one(reply).unwrap_or_else(|error| panic!("{method}({what}): {error}"));
+    match answer {
+        Ok(_) => panic!("{method}({what}) succeeded"),
+        Err(error) => error,
+    }
+}
+
+fn decode<T: CandidType + for<'a> candid::Deserialize<'a>>(reply: &[u8]) -> T {
+    decode_one(reply).unwrap()
+}
+
+/// Tries everything as `agent`, with names that are there and with names that are not: the answers must be the same. Methods for
+/// everybody and listings are left to the caller, whom their replies are returned to.
+async fn try_all(
+    agent: &Agent,
+    canister: Principal,
+    there: &Ids,
+    not_there: &Ids,
+    own: Option<(&str, &str)>,
+) -> BTreeMap<&'static str, Vec<u8>> {
+    let pairs = attempts(there, own)
+        .into_iter()
+        .zip(attempts(not_there, own));
+    // Nothing of this has an effect: the order means nothing.
+    let window = Arc::new(Semaphore::new(16));
+    let mut sent = JoinSet::new();
+    for (attempt, blind) in pairs {
+        assert_eq!(attempt.method, blind.method);
+        let (agent, window) = (agent.clone(), window.clone());
+        sent.spawn(async move {
+            let _permit = window.acquire_owned().await.unwrap();
+            let found = send(&agent, canister, &attempt).await.unwrap();
+            let expected = send(&agent, canister, &blind).await.unwrap();
+            (attempt, blind, (found, expected))
+        });
+    }
+    let mut others = BTreeMap::new();
+    while let Some(answered) = sent.join_next().await {
+        let (attempt, blind, (found, expected)) = answered.unwrap();
+        if PUBLIC.contains(&attempt.method) || attempt.method == "capsules_list" {
+            others.insert(attempt.method, found);
+            continue;
+        }
+        let found = error(&attempt, &found);
+        let expected = error(&blind, &expected);
+        let what = format!("{}({})", attempt.method, attempt.what);
+        let text = |ids: &Ids, error: &Error| ids.without_names(format!("{error:?}"));
+        assert_eq!(text(there, &found), text(not_there, &expected), "{what}");
+        assert!(
+            matches!(
+                found,
+                Error::NotFound | Error::Unauthorized | Error::InvalidArgument(_)
+            ),
+            "{what}: {found}"
+        );
+    }
+    others
+}
+
+#[test]
+fn every_method_is_tried() {
+    let ids = Ids {
+        capsule: "c".into(),
+        memories: vec!["m".into()],
+        blobs: vec!["b".into()],
+        assets: vec!["a".into()],
+        sessions: [1, 2],
+        cursor: "x".into(),
+    };
+    let mut tried: BTreeSet<String> = attempts(&ids, None)
+        .into_iter()
+        .map(|attempt| attempt.method.to_owned())
+        .collect();
+    // A stranger may make a capsule of its own; what it gets then is looked at below.
+    tried.insert("capsules_create".to_owned());
+    let all: BTreeSet<String> = METHODS.keys().cloned().collect();
+    assert_eq!(tried, all);
+}
+
+/// None of the calls fails for being malformed: each method works for the owner, with the same arguments.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_succeeds_with_the_same_calls() {
+    let home = Home::new().await;
+    let owner = home.vault(OWNER).await;
+    let ids = furnish(&owner).await;
+    let agent = keepsake_tests::agent(&home.url(), keepsake_tests::person(OWNER)).await;
+    let mut succeeded = BTreeSet::new();
+    for attempt in attempts(&ids, None) {
+        let reply = send(&agent, owner.canister_id(), &attempt).await.unwrap();
+        let answer: Result<Result<Reserved, Error>, _> = decode_one(&reply);
+        // What has no error in its type has succeeded.
+        if !matches!(answer, Ok(Err(_))) {
+            succeeded.insert(attempt.method);
+        }
+    }
+    let mut expected: BTreeSet<&str> = METHODS.keys().map(String::as_str).collect();
+    expected.remove("capsules_create");
+    assert_eq!(succeeded, expected);
+    let state = home.stop().await;
+    keepsake_tests::state::recount(state.path());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_gets_nothing_and_changes_nothing() {
+    let home = Home::new().await;
+    let owner = home.vault(OWNER).await;
+    let ids = furnish(&owner).await;
+    // Names of the same form that mean nothing here: those of another vault.
+    let elsewhere = Home::new().await;
+    let nothing = furnish(&elsewhere.vault(OWNER).await).await;
+    let before = everything(&owner, &ids).await;
+
+    let canister = owner.canister_id();
+    let identity = keepsake_tests::person(STRANGER);
+    let principal = identity.sender().unwrap();
+    let agent = keepsake_tests::agent(&home.url(), identity).await;
+    let replies = try_all(&agent, canister, &ids, &nothing, None).await;
+    assert_eq!(decode::<Principal>(&replies["whoami"]), principal);
+    let config: UploadConfig = decode(&replies["upload_config"]);
+    assert_eq!(config, owner.upload_config().await.unwrap());
+    assert_eq!(decode::<Vec<CapsuleHeader>>(&replies["capsules_list"]), []);
+
+    // With a capsule of its own, which is new and empty, the stranger gets no further.
+    let stranger = home.vault(STRANGER).await;
+    let capsule: Capsule = stranger.capsules_create(None).await.unwrap();
+    assert_ne!(capsule.id, ids.capsule);
+    assert_eq!(capsule.memories, []);
+    assert_eq!(capsule.subject, PersonRef::Principal(principal));
+    let metadata = asset("own", AssetType::Original);
+    let note = stranger
+        .memories_create(&capsule.id, NewContent::Inline(b"own"), &metadata, "note")
+        .await
+        .unwrap();
+    let own = Some((capsule.id.as_str(), note.as_str()));
+    let replies = try_all(&agent, canister, &ids, &nothing, own).await;
+    let listed: Vec<CapsuleHeader> = decode(&replies["capsules_list"]);
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].id, capsule.id);
+
+    // Who has the same content keeps it apart, and learns nothing from it.
+    let same = upload(&stranger, &capsule.id, noise(1, 3_000)).await;
+    assert!(!ids.blobs.contains(&same));
+    assert_eq!(stranger.blob_read(&same).await.unwrap(), noise(1, 3_000));
+    let session = stranger.uploads_begin(&capsule.id, 2, OPEN).await.unwrap();
+    assert!(!ids.sessions.contains(&session));
+    stranger.uploads_abort(session).await.unwrap();
+    stranger.memories_delete(&note, true).await.unwrap();
+
+    let after = everything(&owner, &ids).await;
+    assert!(after == before, "a stranger changed something");
+    // The open session is as it was.
+    let open = ids.sessions[0];
+    owner.uploads_put_chunk(open, 1, b"second").await.unwrap();
+    owner
+        .uploads_finish(open, &sha256(b"first second"), 12)
+        .await
+        .unwrap();
+    let state = home.stop().await;
+    keepsake_tests::state::recount(state.path());
+}
+
+/// Everything the owner has, with the blobs that nothing references.
+async fn everything(owner: &Vault, ids: &Ids) -> (Inventory, Vec<Vec<u8>>) {
+    let mut blobs = Vec::new();
+    for blob in &ids.blobs {
+        blobs.push(owner.blob_read(blob).await.unwrap());
+    }
+    (audit(owner).await, blobs)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_anonymous_caller_gets_nothing_and_changes_nothing() {
+    let home = Home::new().await;
+    let owner = home.vault(OWNER).await;
+    let ids = furnish(&owner).await;
+    let before = everything(&owner, &ids).await;
+    let canister = owner.canister_id();
+    let agent = keepsake_tests::agent(&home.url(), Arc::new(AnonymousIdentity)).await;
+    let mut all = attempts(&ids, None);
+    for subject in [None, Some(PersonRef::Opaque("grandmother".to_owned()))] {
+        all.push(Attempt {
+            method: "capsules_create",
+            arg: encode_args((subject,)).unwrap(),
+            what: String::new(),
+        });
+    }
+    for attempt in all {
+        let Attempt { method, arg, what } = &attempt;
+        let reply = send(&agent, canister, &attempt).await;
+        if PUBLIC.contains(method) {
+            reply.unwrap();
+            continue;
+        }
+        if !METHODS[*method] {
+            // Refused before it is executed: nothing of it is kept, and it costs nothing.
+            match reply {
+                Err(AgentError::UncertifiedReject { reject, .. }) => {
+                    assert_eq!(
+                        reject.reject_code,
+                        RejectCode::CanisterReject,
+                        "{method}({what})"
+                    );
+                }
+                other => panic!("{method}({what}): {other:?}"),
+            }
+            // A call that got past that, as from another canister, is refused by the vault itself.
+            let anonymous = Principal::anonymous();
+            let executed = home.engine.execute_update(anonymous, method, arg).await;
+            assert_eq!(
+                error(&attempt, &executed.result.unwrap()),
+                Error::Unauthorized,
+                "{method}"
+            );
+        } else if *method == "capsules_list" {
+            assert_eq!(decode::<Vec<CapsuleHeader>>(&reply.unwrap()), []);
+        } else {
+            assert_eq!(
+                error(&attempt, &reply.unwrap()),
+                Error::Unauthorized,
+                "{method}({what})"
+            );
+        }
+    }
+    let after = everything(&owner, &ids).await;
+    assert!(after == before, "the anonymous caller changed something");
+}
