@@ -10,9 +10,9 @@ mod wire;
 
 use crate::canister;
 use anyhow::{Result, bail};
-use record::Record;
+use record::{Count, Record};
 use samples::Samples;
-use std::io::Write;
+use std::sync::Arc;
 
 /// Memories in the vault when the calls are counted, and in how many vaults: the smaller the trees, the more the
 /// random ids of one vault weigh.
@@ -23,23 +23,13 @@ const TOLERANCE: f64 = 0.05;
 
 /// Counts every call at every size; then compares with the committed counts, or commits the new ones to disk.
 pub fn run(check: bool) -> Result<()> {
-    let wasm = std::fs::read(canister::build()?.wasm)?;
+    let wasm: Arc<[u8]> = std::fs::read(canister::build()?.wasm)?.into();
+    println!("Counting ...");
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(VAULTS.iter().map(|(_, vaults)| vaults).sum())
         .enable_all()
         .build()?;
-    let mut counts = Vec::new();
-    for (memories, vaults) in VAULTS {
-        print!("Counting at {memories} memories ... ");
-        std::io::stdout().flush()?;
-        let start = std::time::Instant::now();
-        let mut samples = Samples::default();
-        for _ in 0..vaults {
-            runtime.block_on(scenario::count(&wasm, memories, &mut samples))?;
-        }
-        counts.extend(samples.means(memories));
-        println!("{:.1} s", start.elapsed().as_secs_f64());
-    }
+    let counts = runtime.block_on(count_all(&wasm))?;
     let sizes = VAULTS.map(|(memories, _)| memories);
     let record = Record { counts };
     print!("\n{}", record.table(&sizes));
@@ -58,4 +48,21 @@ pub fn run(check: bool) -> Result<()> {
         "{}\nIf that is meant, `cargo xtask bench` takes the new counts.",
         changes.join("\n")
     )
+}
+
+/// Counts in all vaults beside each other: most of the time they wait for the disk.
+async fn count_all(wasm: &Arc<[u8]>) -> Result<Vec<Count>> {
+    let start = |(memories, vaults): (u32, usize)| {
+        let vaults = (0..vaults).map(|_| tokio::spawn(scenario::count(wasm.clone(), memories)));
+        (memories, vaults.collect::<Vec<_>>())
+    };
+    let mut counts = Vec::new();
+    for (memories, vaults) in VAULTS.map(start) {
+        let mut samples = Samples::default();
+        for vault in vaults {
+            samples.merge(vault.await??);
+        }
+        counts.extend(samples.means(memories));
+    }
+    Ok(counts)
 }

@@ -15,6 +15,15 @@ impl Samples {
         }
     }
 
+    /// Adds the counts of another vault.
+    pub fn merge(&mut self, other: Self) {
+        for (call, counts) in other.0 {
+            for count in counts {
+                self.add(&call, count);
+            }
+        }
+    }
+
     /// The mean of each call's counts: what it costs in the long run, split nodes of trees and all.
     pub fn means(self, memories: u32) -> Vec<Count> {
         let count = |(call, counts): (String, Vec<u64>)| Count {

@@ -6,12 +6,14 @@ use super::vault::Vault;
 use super::wire::{external, inline, memory, photo, reference};
 use anyhow::{Result, ensure};
 use candid::Principal;
+use futures::future::try_join_all;
 use keepsake_api::{
     AssetType, BlobMeta, Capsule, CapsuleHeader, CapsuleInfo, InlineAssetInput,
     InternalBlobAssetInput, Memory, Page, PersonRef, UploadConfig, UploadFinishResult,
 };
 use serde_bytes::ByteBuf;
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 /// Calls of each kind. Ids are random, and with them where a key falls in a tree: enough calls make the mean steady.
 const CALLS: usize = 50;
@@ -31,9 +33,12 @@ const INLINE: usize = 1024;
 /// Memories on the page of the listing: of the same length at every size, so that the counts can be compared.
 const PAGE: u32 = 10;
 
-/// Fills a new vault with `memories` memories, counts every call in it and adds the counts to `samples`.
-pub async fn count(wasm: &[u8], memories: u32, samples: &mut Samples) -> Result<()> {
-    let vault = Vault::install(wasm)?;
+/// Memories created at once while the vault is filled: their commits are then shared.
+const FILLED_AT_ONCE: u32 = 64;
+
+/// Fills a new vault with `memories` memories and counts every call in it.
+pub async fn count(wasm: Arc<[u8]>, memories: u32) -> Result<Samples> {
+    let vault = Vault::install(&wasm)?;
     let none: Option<PersonRef> = None;
     let (capsule, _) = vault.update::<Capsule>("capsules_create", (none,)).await?;
     let (config, _) = vault
@@ -45,22 +50,20 @@ pub async fn count(wasm: &[u8], memories: u32, samples: &mut Samples) -> Result<
         chunk_size: config.chunk_size as usize,
         serial: 0,
         ids: Vec::new(),
-        samples,
+        samples: Samples::default(),
     };
-    for _ in 0..memories {
-        let (id, _) = scenario.create_inline(INLINE).await?;
-        scenario.ids.push(id);
-    }
+    scenario.fill(memories).await?;
     scenario.plain_calls().await?;
     scenario.uploads().await?;
     scenario.creations().await?;
     scenario.additions().await?;
     scenario.reads().await?;
     // Last, because new capsules stay.
-    scenario.new_capsules().await
+    scenario.new_capsules().await?;
+    Ok(scenario.samples)
 }
 
-struct Scenario<'a> {
+struct Scenario {
     vault: Vault,
     capsule: String,
     /// Bytes of a full chunk.
@@ -69,7 +72,7 @@ struct Scenario<'a> {
     serial: u64,
     /// Ids of the memories that fill the vault.
     ids: Vec<String>,
-    samples: &'a mut Samples,
+    samples: Samples,
 }
 
 /// An uploaded blob.
@@ -81,7 +84,7 @@ struct Blob {
     first: ByteBuf,
 }
 
-impl Scenario<'_> {
+impl Scenario {
     /// A number, and content of `length` bytes, that no earlier call had.
     fn fresh(&mut self, length: usize) -> (u64, ByteBuf) {
         self.serial += 1;
@@ -100,6 +103,23 @@ impl Scenario<'_> {
     fn spread(&self) -> Vec<String> {
         let step = (self.ids.len() / CALLS).max(1);
         self.ids.iter().step_by(step).take(CALLS).cloned().collect()
+    }
+
+    async fn fill(&mut self, memories: u32) -> Result<()> {
+        let mut left = memories;
+        while left > 0 {
+            let some = left.min(FILLED_AT_ONCE);
+            let contents: Vec<_> = (0..some).map(|_| self.fresh(INLINE)).collect();
+            let creations = contents.into_iter().map(|(serial, bytes)| {
+                let args = inline(&self.capsule, bytes, serial);
+                self.vault.update::<String>("memories_create", args)
+            });
+            // Executed in the order in which they are polled first: this one.
+            let created = try_join_all(creations).await?;
+            self.ids.extend(created.into_iter().map(|(id, _)| id));
+            left -= some;
+        }
+        Ok(())
     }
 
     async fn create_inline(&mut self, length: usize) -> Result<(String, u64)> {
