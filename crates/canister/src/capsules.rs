@@ -7,7 +7,7 @@ use crate::state::{call, ensure_seed, read, write};
 /// Without a subject: the caller's own capsule, created at the first call and returned at every later one. With one: a new
 /// capsule about that person, owned by the caller. The answer's `memories` are empty; `memories_list` reads them.
 /// Errors: InvalidArgument for a subject that is nobody; ResourceExhausted at 1,000 capsules a person.
-#[ic_cdk::update]
+#[ic_cdk::update(encode_with = "crate::reply::encode")]
 async fn capsules_create(subject: Option<PersonRef>) -> Result<Capsule, Error> {
     let call = call();
     call.person()?;
@@ -17,7 +17,7 @@ async fn capsules_create(subject: Option<PersonRef>) -> Result<Capsule, Error> {
 
 /// A capsule that the caller owns, controls or is the subject of; without an id, the caller's own.
 /// Errors: NotFound, also where the caller may not know that it exists.
-#[ic_cdk::query]
+#[ic_cdk::query(encode_with = "crate::reply::encode")]
 fn capsules_read_basic(capsule: Option<String>) -> Result<CapsuleInfo, Error> {
     Ok(read(|vault| {
         vault.capsules_read_basic(call(), capsule.as_deref())
@@ -25,7 +25,7 @@ fn capsules_read_basic(capsule: Option<String>) -> Result<CapsuleInfo, Error> {
 }
 
 /// Every capsule that the caller owns, controls or is the subject of, at most 1,000: the governed ones first.
-#[ic_cdk::query]
+#[ic_cdk::query(encode_with = "crate::reply::encode")]
 fn capsules_list() -> Vec<CapsuleHeader> {
     read(|vault| vault.capsules_list(call()))
 }

@@ -5,14 +5,17 @@
 mod capsules;
 mod lifecycle;
 mod memories;
+mod reply;
 mod state;
 mod uploads;
+
+use std::marker::PhantomData; // names what endpoints that reply by hand return
 
 use candid::Principal;
 use keepsake_api::*;
 
 /// The caller's principal, as the vault sees it.
-#[ic_cdk::query]
+#[ic_cdk::query(encode_with = "crate::reply::encode")]
 fn whoami() -> Principal {
     ic_cdk::api::msg_caller()
 }

@@ -9,7 +9,7 @@ use crate::state::{call, read, write};
 /// content, idempotency key), so that the same request returns the same memory. The external arguments count only with a location.
 /// Errors: exactly_one_asset, inline_too_large, blob_mismatch, size_mismatch, hash_mismatch, idem_empty, idem_too_long;
 /// ResourceExhausted where the capsule's inline budget does not take it.
-#[ic_cdk::update]
+#[ic_cdk::update(encode_with = "crate::reply::encode")]
 #[allow(clippy::too_many_arguments)] // the interface's arguments, which existing clients send
 fn memories_create(
     capsule: String,
@@ -40,7 +40,7 @@ fn memories_create(
 
 /// Creates a memory from 1 to 100 blobs of the capsule, with the metadata given. The id follows from the ordered list and the
 /// idempotency key.
-#[ic_cdk::update]
+#[ic_cdk::update(encode_with = "crate::reply::encode")]
 fn memories_create_with_internal_blobs(
     capsule: String,
     metadata: MemoryMetadata,
@@ -53,7 +53,7 @@ fn memories_create_with_internal_blobs(
 }
 
 /// The same with up to 100 inline assets in the same call: a memory with all its assets in one message.
-#[ic_cdk::update]
+#[ic_cdk::update(encode_with = "crate::reply::encode")]
 fn memories_create_with_internal_blobs_and_inline_assets(
     capsule: String,
     metadata: MemoryMetadata,
@@ -67,7 +67,7 @@ fn memories_create_with_internal_blobs_and_inline_assets(
 }
 
 /// Adds a blob of the capsule to a memory; returns the asset's id, the same for the same request. Needs MANAGE.
-#[ic_cdk::update]
+#[ic_cdk::update(encode_with = "crate::reply::encode")]
 fn memories_add_asset(
     memory: String,
     asset: InternalBlobAssetInput,
@@ -79,7 +79,7 @@ fn memories_add_asset(
 }
 
 /// Adds inline bytes to a memory; returns the asset's id, the same for the same request. Needs MANAGE.
-#[ic_cdk::update]
+#[ic_cdk::update(encode_with = "crate::reply::encode")]
 fn memories_add_inline_asset(
     memory: String,
     asset: InlineAssetInput,
@@ -92,14 +92,14 @@ fn memories_add_inline_asset(
 
 /// A memory that the caller may view, with all its assets. Inline bytes are left out, the largest first, where the reply would
 /// pass the message limit.
-#[ic_cdk::query]
+#[ic_cdk::query(encode_with = "crate::reply::encode")]
 fn memories_read(memory: String) -> Result<Memory, Error> {
     Ok(read(|vault| vault.memories_read(call(), &memory))?)
 }
 
 /// A page of a capsule's memories, newest first by `date_of_memory`, else `created_at`: 50 unless `limit` says otherwise, at most 100.
 /// The cursor is `next_cursor` of the page before; it stays correct while memories come and go.
-#[ic_cdk::query]
+#[ic_cdk::query(encode_with = "crate::reply::encode")]
 fn memories_list(
     capsule: String,
     cursor: Option<String>,
@@ -111,7 +111,7 @@ fn memories_list(
 }
 
 /// The same as memories_list.
-#[ic_cdk::query]
+#[ic_cdk::query(encode_with = "crate::reply::encode")]
 fn memories_list_by_capsule(
     capsule: String,
     cursor: Option<String>,
@@ -122,7 +122,7 @@ fn memories_list_by_capsule(
 
 /// Deletes a memory and its inline assets; with `true`, also its blobs that nothing else references, and its external content goes on
 /// the list of external deletions. Needs OWN. Again: Ok.
-#[ic_cdk::update]
+#[ic_cdk::update(encode_with = "crate::reply::encode")]
 fn memories_delete(memory: String, delete_assets: bool) -> Result<(), Error> {
     Ok(write(|vault| {
         vault.memories_delete(call(), &memory, delete_assets)

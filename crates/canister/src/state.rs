@@ -6,7 +6,7 @@ use ic_stable_structures::DefaultMemoryImpl;
 use keepsake_api::Error;
 use keepsake_vault::{Call, Vault};
 
-type StableVault = Vault<DefaultMemoryImpl>;
+pub type StableVault = Vault<DefaultMemoryImpl>;
 
 thread_local! {
     /// Opened by `init` and `post_upgrade`, which run before any other message.

@@ -24,6 +24,7 @@ mod stored;
 mod token;
 mod upload;
 
+pub use blob::BlobRange;
 pub use call::Call;
 pub use error::{Error, Result};
 pub use memory::NewMemory;

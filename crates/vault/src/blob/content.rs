@@ -213,7 +213,7 @@ impl HeldContent {
     }
 }
 
-/// Appends `len` bytes of the content from `start` on. The range must lie within the content.
+/// `len` bytes of the content from `start` on. The range must lie within the content.
 pub fn read_range<M: Memory>(
     arena: &Arena<M>,
     content: &HeldContent,
@@ -221,8 +221,20 @@ pub fn read_range<M: Memory>(
     len: u64,
 ) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(len as usize);
+    append_content(arena, content, start, len, &mut bytes);
+    bytes
+}
+
+/// Appends `len` bytes of the content from `start` on. The range must lie within the content.
+pub fn append_content<M: Memory>(
+    arena: &Arena<M>,
+    content: &HeldContent,
+    start: u64,
+    len: u64,
+    bytes: &mut Vec<u8>,
+) {
     match content.extents {
-        Extents::One(extent) => arena.append(extent.part(start, len), &mut bytes),
+        Extents::One(extent) => arena.append(extent.part(start, len), bytes),
         Extents::Many(table) => {
             let entry = |index: u64| {
                 let entry = arena.read(table.part(index * 16, 16));
@@ -250,13 +262,12 @@ pub fn read_range<M: Memory>(
                     offset: current.1 + (position - current.0),
                     len: take,
                 };
-                arena.append(from, &mut bytes);
+                arena.append(from, bytes);
                 position += take;
                 current = next.unwrap_or(current);
             }
         }
     }
-    bytes
 }
 
 /// Where chunk `index` lies within its blob of length `len`: (start, length); `None` past the end.

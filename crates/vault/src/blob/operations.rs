@@ -3,8 +3,8 @@
 use ic_stable_structures::Memory;
 use keepsake_api::{AssetType, BlobMeta};
 
-use super::content::{chunk_range, read_range};
-use super::record::Blob;
+use super::content::{append_content, chunk_range, read_range};
+use super::record::{Blob, HeldContent};
 use crate::Vault;
 use crate::access::{Permissions, PersonKey};
 use crate::arena::Extent;
@@ -13,6 +13,24 @@ use crate::error::{Error, Result};
 use crate::ids::BlobId;
 use crate::limits;
 use crate::memory::StoredAsset;
+
+/// A range of a blob that the caller may read.
+pub struct BlobRange {
+    content: HeldContent,
+    start: u64,
+    len: u64,
+}
+
+impl BlobRange {
+    /// Its length in bytes.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
 
 /// Most memories looked at when somebody without a role in the capsule reads a blob.
 const USERS_LOOKED_AT: usize = 32;
@@ -35,8 +53,17 @@ impl<M: Memory> Vault<M> {
     /// # Errors
     /// As [`Self::blob_get_meta`]; [`Error::Invalid`] for a longer one, which `blob_read_chunk` reads.
     pub fn blob_read(&self, call: Call, locator: &str) -> Result<Vec<u8>> {
-        let blob = self.readable_blob(call, locator)?;
-        let len = blob.content.len;
+        self.blob_range(call, locator)
+            .map(|range| self.bytes_of(&range))
+    }
+
+    /// Where [`Self::blob_read`] reads, checked; [`Self::append_range`] reads it.
+    ///
+    /// # Errors
+    /// As [`Self::blob_read`].
+    pub fn blob_range(&self, call: Call, locator: &str) -> Result<BlobRange> {
+        let Blob { content, .. } = self.readable_blob(call, locator)?;
+        let len = content.len;
         if len > limits::BLOB_READ_MAX {
             return Err(Error::invalid(
                 "locator",
@@ -46,7 +73,11 @@ impl<M: Memory> Vault<M> {
                 ),
             ));
         }
-        Ok(read_range(&self.arena, &blob.content, 0, len))
+        Ok(BlobRange {
+            content,
+            start: 0,
+            len,
+        })
     }
 
     /// One chunk, as it was uploaded; empty past the end.
@@ -54,11 +85,34 @@ impl<M: Memory> Vault<M> {
     /// # Errors
     /// As [`Self::blob_get_meta`].
     pub fn blob_read_chunk(&self, call: Call, locator: &str, index: u32) -> Result<Vec<u8>> {
-        let blob = self.readable_blob(call, locator)?;
-        let range = chunk_range(&self.arena, &blob.record.chunking, blob.content.len, index);
-        Ok(range.map_or_else(Vec::new, |(start, len)| {
-            read_range(&self.arena, &blob.content, start, len)
-        }))
+        self.blob_chunk_range(call, locator, index)
+            .map(|range| self.bytes_of(&range))
+    }
+
+    /// Where [`Self::blob_read_chunk`] reads, checked; [`Self::append_range`] reads it.
+    ///
+    /// # Errors
+    /// As [`Self::blob_read_chunk`].
+    pub fn blob_chunk_range(&self, call: Call, locator: &str, index: u32) -> Result<BlobRange> {
+        let Blob {
+            record, content, ..
+        } = self.readable_blob(call, locator)?;
+        let (start, len) =
+            chunk_range(&self.arena, &record.chunking, content.len, index).unwrap_or_default();
+        Ok(BlobRange {
+            content,
+            start,
+            len,
+        })
+    }
+
+    /// Appends the range's bytes: one copy, from stable memory into the buffer.
+    pub fn append_range(&self, range: &BlobRange, bytes: &mut Vec<u8>) {
+        append_content(&self.arena, &range.content, range.start, range.len, bytes);
+    }
+
+    fn bytes_of(&self, range: &BlobRange) -> Vec<u8> {
+        read_range(&self.arena, &range.content, range.start, range.len)
     }
 
     fn readable_blob(&self, call: Call, locator: &str) -> Result<Blob> {

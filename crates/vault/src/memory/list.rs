@@ -71,12 +71,12 @@ impl<M: StableMemory> Vault<M> {
 
     fn header(&self, call: Call, tokens: &TokenKey, memory: Memory) -> MemoryHeader {
         let derived = self.derived(&memory, call.now);
+        // The first of its kind that the vault holds itself: external content has no link here.
         let first = |asset_type| {
-            memory
-                .record
-                .assets
-                .iter()
-                .find(|asset| asset.metadata.base.asset_type.0 == asset_type)
+            memory.record.assets.iter().find(|asset| {
+                asset.metadata.base.asset_type.0 == asset_type
+                    && !matches!(asset.content, StoredAsset::External { .. })
+            })
         };
         let linked = [
             (AssetKind::Original, first(AssetType::Original)),
@@ -84,11 +84,8 @@ impl<M: StableMemory> Vault<M> {
             (AssetKind::Thumbnail, first(AssetType::Thumbnail)),
         ];
         let expires = call.now + limits::LISTING_TOKEN_TTL;
-        let mut links = linked.map(|(kind, asset)| {
-            asset
-                .filter(|asset| !matches!(asset.content, StoredAsset::External { .. }))
-                .map(|asset| link(memory.id, kind, asset, expires))
-        });
+        let mut links =
+            linked.map(|(kind, asset)| asset.map(|asset| link(memory.id, kind, asset, expires)));
         let token = tokens.mint(&TokenScope {
             memory: memory.id,
             variants: links

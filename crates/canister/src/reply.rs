@@ -1,0 +1,100 @@
+//! Encodes replies. A Candid message begins with a description of its types, which candid derives anew for every message: 0.2 M to 6 M
+//! instructions, many times what the values cost. It depends on the type alone, so it is made once and kept on the heap; what an
+//! upgrade or a query loses is only the saving.
+
+use std::any::TypeId;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use candid::ser::{IDLBuilder, ValueSerializer};
+use candid::{CandidType, Principal};
+use keepsake_api::*;
+
+thread_local! {
+    /// The encoding up to the values, by reply type.
+    static HEADERS: RefCell<BTreeMap<TypeId, Rc<[u8]>>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// The reply of an endpoint that returns `value`: what `candid::encode_one` gives, byte for byte.
+pub fn encode<T: CandidType + 'static>(value: T) -> Vec<u8> {
+    let values = encode_values(&value);
+    let values = values.get_result();
+    let header = header(&value, values.len());
+    let mut reply = Vec::with_capacity(header.len() + values.len());
+    reply.extend_from_slice(&header);
+    reply.extend_from_slice(values);
+    reply
+}
+
+/// The reply `Ok(bytes)` of an endpoint that returns `Result<ByteBuf, Error>`, with `len` bytes that `append` puts at the end of the
+/// buffer it is given: content goes from stable memory into the reply without a copy in between.
+pub fn encode_bytes(len: u64, append: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut reply = encode(Ok::<_, Error>(ByteBuf::new()));
+    // The empty byte string ends in its length, one byte of LEB128.
+    reply.pop();
+    reply.reserve(len as usize + 10);
+    let mut rest = len;
+    while rest >= 0x80 {
+        reply.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    reply.push(rest as u8);
+    append(&mut reply);
+    reply
+}
+
+fn encode_values<T: CandidType>(value: &T) -> ValueSerializer {
+    let mut values = ValueSerializer::new();
+    match value.idl_serialize(&mut values) {
+        Ok(()) => values,
+        Err(error) => ic_cdk::trap(format!("a reply could not be encoded: {error}")),
+    }
+}
+
+/// What comes before the values of this type; `value` is any of them, and `values_len` the length of its encoding.
+fn header<T: CandidType + 'static>(value: &T, values_len: usize) -> Rc<[u8]> {
+    let known = HEADERS.with_borrow(|headers| headers.get(&TypeId::of::<T>()).cloned());
+    known.unwrap_or_else(|| {
+        let mut builder = IDLBuilder::new();
+        let whole = builder
+            .arg(value)
+            .and_then(|builder| builder.serialize_to_vec());
+        let header: Rc<[u8]> = match whole {
+            Ok(whole) => whole[..whole.len() - values_len].into(),
+            Err(error) => ic_cdk::trap(format!("a reply could not be encoded: {error}")),
+        };
+        HEADERS.with_borrow_mut(|headers| headers.insert(TypeId::of::<T>(), header.clone()));
+        header
+    })
+}
+
+fn prepare_one<T: CandidType + 'static>(value: T) {
+    let values_len = encode_values(&value).get_result().len();
+    header(&value, values_len);
+}
+
+fn prepare_result<T: CandidType + 'static>() {
+    prepare_one(Err::<T, Error>(Error::NotFound));
+}
+
+/// Makes the headers of all replies, so that queries, whose heap is dropped, find them.
+pub fn prepare() {
+    prepare_one(Principal::anonymous());
+    prepare_one(Vec::<CapsuleHeader>::new());
+    prepare_one(UploadConfig {
+        inline_max: 0,
+        chunk_size: 0,
+        inline_budget_per_capsule: 0,
+    });
+    prepare_result::<()>();
+    prepare_result::<u64>();
+    prepare_result::<String>();
+    prepare_result::<ByteBuf>();
+    prepare_result::<BlobMeta>();
+    prepare_result::<Capsule>();
+    prepare_result::<CapsuleInfo>();
+    prepare_result::<Memory>();
+    prepare_result::<Page>();
+    prepare_result::<UploadFinishResult>();
+}
