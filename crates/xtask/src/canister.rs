@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use wasm_encoder::{CustomSection, Section};
 
-const TARGET: &str = "wasm32-unknown-unknown";
+/// What canisters are compiled for.
+pub const TARGET: &str = "wasm32-unknown-unknown";
 
 /// What fits one ingress message: a larger module would have to be installed in pieces. Bytes, compressed.
 const MAX_GZIP_BYTES: usize = 2 << 20;

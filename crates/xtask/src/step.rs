@@ -1,7 +1,7 @@
 //! Steps of a longer run: each is named when it starts and timed when it ends, and the first that fails ends the run
 //! with the command that repeats it.
 
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow};
 use std::process::Command;
 use std::time::Instant;
 
@@ -29,8 +29,8 @@ impl Steps {
     ) -> Result<T> {
         println!("\n== {name}");
         let start = Instant::now();
-        let result =
-            run().with_context(|| format!("step `{name}` failed; to repeat it: {repeat}"))?;
+        let result = run()
+            .map_err(|error| anyhow!("step `{name}` failed: {error:#}\nTo repeat it: {repeat}"))?;
         let seconds = start.elapsed().as_secs_f64();
         println!("== {name}: done in {seconds:.1} s");
         self.done.push((name.to_owned(), seconds));

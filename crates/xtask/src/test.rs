@@ -3,10 +3,13 @@
 
 use crate::canister;
 use crate::step::Steps;
-use crate::workspace::{VAULT_WASM, cargo, root};
+use crate::workspace::{VAULT_WASM, cargo, root, target};
 use anyhow::Result;
 use std::path::Path;
 use std::process::{Command, Stdio};
+
+/// The same in each step, so that dependencies are compiled once.
+const FEATURES: [&str; 2] = ["--features", "xtask/host"];
 
 /// Runs all steps; `fast` leaves out those that take long and rarely fail alone.
 pub fn run(fast: bool) -> Result<()> {
@@ -17,37 +20,29 @@ pub fn run(fast: bool) -> Result<()> {
 
     let wasm = built.wasm.as_path();
     let deny = ["--", "--deny", "warnings"];
-    let mut lints = cargo_with(
-        wasm,
-        &["clippy", "--all-targets", "--features", "xtask/host"],
-    )?;
-    steps.program("lints", lints.args(deny))?;
-    let mut lints = cargo_with(
-        wasm,
-        &[
-            "clippy",
-            "--package",
-            "keepsake-canister",
-            "--target",
-            "wasm32-unknown-unknown",
-        ],
-    )?;
-    steps.program("lints of the canister", lints.args(deny))?;
+    let mut lints = cargo_with(wasm, &["clippy", "--all-targets"])?;
+    steps.program("lints", lints.args(FEATURES).args(deny))?;
+    let canister = [
+        "--package",
+        "keepsake-canister",
+        "--target",
+        canister::TARGET,
+    ];
+    let mut lints = cargo_with(wasm, &["clippy"])?;
+    steps.program("lints of the canister", lints.args(canister).args(deny))?;
 
-    let runner: &[&str] = if has_nextest()? {
-        &["nextest", "run"]
-    } else {
-        &["test", "--no-fail-fast", "--lib", "--bins", "--tests"]
+    // Tests start it; cargo builds it for none of them but its own.
+    let mut build = cargo_with(wasm, &["build", "--bin", "keepsake"])?;
+    steps.program("the command", build.args(FEATURES))?;
+    let runner: &[&str] = match has_nextest()? {
+        true => &["nextest", "run"],
+        false => &["test", "--lib", "--bins", "--tests"],
     };
-    steps.program(
-        "tests",
-        cargo_with(wasm, runner)?.args(["--features", "xtask/host"]),
-    )?;
+    let mut tests = cargo_with(wasm, runner)?;
+    steps.program("tests", tests.arg("--no-fail-fast").args(FEATURES))?;
     if !fast {
-        steps.program(
-            "documentation tests",
-            &mut cargo_with(wasm, &["test", "--doc"])?,
-        )?;
+        let mut docs = cargo_with(wasm, &["test", "--doc"])?;
+        steps.program("documentation tests", docs.args(FEATURES))?;
         steps.program("instructions", &mut xtask(&["bench", "--check"])?)?;
         node(&mut steps, wasm)?;
     }
@@ -83,11 +78,6 @@ fn node(steps: &mut Steps, wasm: &Path) -> Result<()> {
     if !dir.join("package.json").is_file() {
         return Ok(());
     }
-    // The script starts the command itself.
-    steps.program(
-        "the command, for Node",
-        &mut cargo_with(wasm, &["build", "--bin", "keepsake"])?,
-    )?;
     let mut install = Command::new("npm");
     steps.program(
         "Node packages",
@@ -96,8 +86,8 @@ fn node(steps: &mut Steps, wasm: &Path) -> Result<()> {
             .current_dir(&dir),
     )?;
     let mut test = Command::new("node");
-    steps.program(
-        "Node tests",
-        test.arg("--test").current_dir(&dir).env(VAULT_WASM, wasm),
-    )
+    test.arg("--test").current_dir(&dir);
+    test.env(VAULT_WASM, wasm);
+    test.env("KEEPSAKE_BIN", target()?.join("debug/keepsake"));
+    steps.program("Node tests", &mut test)
 }
