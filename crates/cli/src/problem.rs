@@ -48,11 +48,13 @@ pub fn explain_client(error: &ClientError) -> String {
     }
 }
 
-/// Any error of a command.
+/// Any error of a command, on one line.
 pub fn explain(error: &anyhow::Error) -> String {
-    match error.downcast_ref::<ClientError>() {
+    let text = match error.downcast_ref::<ClientError>() {
         Some(client) => explain_client(client),
         // The causes, from the general to the particular.
         None => format!("{error:#}"),
-    }
+    };
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ")
 }

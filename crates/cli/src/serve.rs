@@ -7,11 +7,14 @@ use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
+    pin::pin,
+    sync::Arc,
 };
 
 use anyhow::{Context, Result, anyhow, bail};
 use keepsake_client::{DEFAULT_CANISTER_ID, api::InitArgs};
 use keepsake_host::{
+    certificate::Certification,
     engine::{Config, Engine, Installed},
     http,
 };
@@ -56,22 +59,30 @@ pub async fn run(serve: Serve, common: &Common, output: &mut Output) -> Result<O
              put a TLS proxy in front, or listen on {DEFAULT_LISTEN}"
         );
     }
-    let stop = Stop::listen()?;
-    let (engine, installed) = {
+    let mut stop = pin!(Stop::listen()?.wait());
+    let started = {
         let (state, canister_id) = (state.clone(), common.canister_id);
-        tokio::task::spawn_blocking(move || start(state, canister_id, wasm))
-            .await
-            .context("the vault could not be started")??
+        let starting = tokio::task::spawn_blocking(move || start(state, canister_id, wasm));
+        tokio::select! {
+            started = starting => started.context("the vault could not be started")??,
+            // Leaving in the middle of it is as safe as a crash.
+            () = &mut stop => return Ok(Outcome::Interrupted),
+        }
     };
+    let Started {
+        engine,
+        installed,
+        certification,
+    } = started;
     announce(output, &engine, address, &state, installed)?;
-    http::serve(
-        engine.clone(),
+    http::serve_backend(
+        Arc::new(engine.clone()),
+        certification,
         listener,
         http::Options::default(),
-        stop.wait(),
+        stop,
     )
     .await?;
-    // Whoever asks a second time does not want to wait.
     tokio::task::spawn_blocking(move || engine.shutdown())
         .await
         .context("the vault could not be stopped in order")?;
@@ -108,12 +119,19 @@ async fn listen(address: &str) -> Result<TcpListener> {
     })
 }
 
+/// A vault that is ready to be served.
+struct Started {
+    engine: Engine,
+    installed: Installed,
+    certification: Arc<Certification>,
+}
+
 /// Opens the state folder and puts the canister in. Blocking.
 fn start(
     state: PathBuf,
     canister_id: Option<candid::Principal>,
     wasm: Option<Vec<u8>>,
-) -> Result<(Engine, Installed)> {
+) -> Result<Started> {
     let mut config = Config::new(state);
     config.canister_id = canister_id;
     let engine = Engine::open(config)?;
@@ -132,7 +150,12 @@ fn start(
     if let Some(fault) = engine.fault() {
         bail!("the vault canister in the state folder does not start: {fault}");
     }
-    Ok((engine, installed))
+    let certification = http::certify(&engine)?;
+    Ok(Started {
+        engine,
+        installed,
+        certification,
+    })
 }
 
 fn announce(

@@ -27,7 +27,7 @@ use crate::{ClientError, Vault};
 pub const MOST_CHUNKS: u32 = 16_384;
 
 /// Chunks in flight at the same time, unless set otherwise: enough for a host to commit some while it receives
-/// others, and some 50 MB of memory with their encoded forms.
+/// others, and some 100 MB of memory with their encoded forms.
 pub const DEFAULT_WINDOW: usize = 8;
 
 /// How often a session is completed with chunks that the vault says it lacks, after the first pass.
