@@ -9,15 +9,14 @@ mod reply;
 mod state;
 mod uploads;
 
-use std::marker::PhantomData; // names what endpoints that reply by hand return
-
 use candid::Principal;
 use keepsake_api::*;
+use reply::Reply;
 
 /// The caller's principal, as the vault sees it.
-#[ic_cdk::query(encode_with = "crate::reply::encode")]
-fn whoami() -> Principal {
-    ic_cdk::api::msg_caller()
+#[ic_cdk::query(manual_reply = true)]
+fn whoami() -> Reply<Principal> {
+    Reply::send(ic_cdk::api::msg_caller())
 }
 
 ic_cdk::export_candid!();

@@ -3,13 +3,14 @@
 use keepsake_api::*;
 use keepsake_vault::NewMemory;
 
+use crate::reply::Reply;
 use crate::state::{call, read, write};
 
 /// Creates a memory from exactly one of: inline bytes, a blob uploaded before, an external location. The id follows from (capsule,
 /// content, idempotency key), so that the same request returns the same memory. The external arguments count only with a location.
 /// Errors: exactly_one_asset, inline_too_large, blob_mismatch, size_mismatch, hash_mismatch, idem_empty, idem_too_long;
 /// ResourceExhausted where the capsule's inline budget does not take it.
-#[ic_cdk::update(encode_with = "crate::reply::encode")]
+#[ic_cdk::update(manual_reply = true)]
 #[allow(clippy::too_many_arguments)] // the interface's arguments, which existing clients send
 fn memories_create(
     capsule: String,
@@ -22,7 +23,7 @@ fn memories_create(
     external_sha256: Option<ByteBuf>,
     metadata: AssetMetadata,
     idem: String,
-) -> Result<String, Error> {
+) -> Reply<Result<String, Error>> {
     let new = NewMemory {
         capsule,
         inline,
@@ -35,96 +36,96 @@ fn memories_create(
         metadata,
         idem,
     };
-    Ok(write(|vault| vault.memories_create(call(), new))?)
+    Reply::of(write(|vault| vault.memories_create(call(), new)))
 }
 
 /// Creates a memory from 1 to 100 blobs of the capsule, with the metadata given. The id follows from the ordered list and the
 /// idempotency key.
-#[ic_cdk::update(encode_with = "crate::reply::encode")]
+#[ic_cdk::update(manual_reply = true)]
 fn memories_create_with_internal_blobs(
     capsule: String,
     metadata: MemoryMetadata,
     blobs: Vec<InternalBlobAssetInput>,
     idem: String,
-) -> Result<String, Error> {
-    Ok(write(|vault| {
+) -> Reply<Result<String, Error>> {
+    Reply::of(write(|vault| {
         vault.memories_create_with_assets(call(), &capsule, metadata, blobs, Vec::new(), &idem)
-    })?)
+    }))
 }
 
 /// The same with up to 100 inline assets in the same call: a memory with all its assets in one message.
-#[ic_cdk::update(encode_with = "crate::reply::encode")]
+#[ic_cdk::update(manual_reply = true)]
 fn memories_create_with_internal_blobs_and_inline_assets(
     capsule: String,
     metadata: MemoryMetadata,
     blobs: Vec<InternalBlobAssetInput>,
     inline_assets: Vec<InlineAssetInput>,
     idem: String,
-) -> Result<String, Error> {
-    Ok(write(|vault| {
+) -> Reply<Result<String, Error>> {
+    Reply::of(write(|vault| {
         vault.memories_create_with_assets(call(), &capsule, metadata, blobs, inline_assets, &idem)
-    })?)
+    }))
 }
 
 /// Adds a blob of the capsule to a memory; returns the asset's id, the same for the same request. Needs MANAGE.
-#[ic_cdk::update(encode_with = "crate::reply::encode")]
+#[ic_cdk::update(manual_reply = true)]
 fn memories_add_asset(
     memory: String,
     asset: InternalBlobAssetInput,
     idem: String,
-) -> Result<String, Error> {
-    Ok(write(|vault| {
+) -> Reply<Result<String, Error>> {
+    Reply::of(write(|vault| {
         vault.memories_add_asset(call(), &memory, asset, &idem)
-    })?)
+    }))
 }
 
 /// Adds inline bytes to a memory; returns the asset's id, the same for the same request. Needs MANAGE.
-#[ic_cdk::update(encode_with = "crate::reply::encode")]
+#[ic_cdk::update(manual_reply = true)]
 fn memories_add_inline_asset(
     memory: String,
     asset: InlineAssetInput,
     idem: String,
-) -> Result<String, Error> {
-    Ok(write(|vault| {
+) -> Reply<Result<String, Error>> {
+    Reply::of(write(|vault| {
         vault.memories_add_inline_asset(call(), &memory, asset, &idem)
-    })?)
+    }))
 }
 
 /// A memory that the caller may view, with all its assets. Inline bytes are left out, the largest first, where the reply would
 /// pass the message limit.
-#[ic_cdk::query(encode_with = "crate::reply::encode")]
-fn memories_read(memory: String) -> Result<Memory, Error> {
-    Ok(read(|vault| vault.memories_read(call(), &memory))?)
+#[ic_cdk::query(manual_reply = true)]
+fn memories_read(memory: String) -> Reply<Result<Memory, Error>> {
+    Reply::of(read(|vault| vault.memories_read(call(), &memory)))
 }
 
 /// A page of a capsule's memories, newest first by `date_of_memory`, else `created_at`: 50 unless `limit` says otherwise, at most 100.
 /// The cursor is `next_cursor` of the page before; it stays correct while memories come and go.
-#[ic_cdk::query(encode_with = "crate::reply::encode")]
+#[ic_cdk::query(manual_reply = true)]
 fn memories_list(
     capsule: String,
     cursor: Option<String>,
     limit: Option<u32>,
-) -> Result<Page, Error> {
-    Ok(read(|vault| {
+) -> Reply<Result<Page, Error>> {
+    Reply::of(read(|vault| {
         vault.memories_list(call(), &capsule, cursor.as_deref(), limit)
-    })?)
+    }))
 }
 
 /// The same as memories_list.
-#[ic_cdk::query(encode_with = "crate::reply::encode")]
+#[ic_cdk::query(manual_reply = true)]
 fn memories_list_by_capsule(
     capsule: String,
     cursor: Option<String>,
     limit: Option<u32>,
-) -> Result<Page, Error> {
+) -> Reply<Result<Page, Error>> {
     memories_list(capsule, cursor, limit)
 }
 
 /// Deletes a memory and its inline assets; with `true`, also its blobs that nothing else references, and its external content goes on
 /// the list of external deletions. Needs OWN. Again: Ok.
-#[ic_cdk::update(encode_with = "crate::reply::encode")]
-fn memories_delete(memory: String, delete_assets: bool) -> Result<(), Error> {
-    Ok(write(|vault| {
+#[ic_cdk::update(manual_reply = true)]
+fn memories_delete(memory: String, delete_assets: bool) -> Reply<Result<(), Error>> {
+    Reply::of(write(|vault| {
         vault.memories_delete(call(), &memory, delete_assets)
-    })?)
+    }))
 }

@@ -5,11 +5,58 @@
 use std::any::TypeId;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use std::rc::Rc;
 
 use candid::ser::{IDLBuilder, ValueSerializer};
+use candid::types::{Serializer, Type};
 use candid::{CandidType, Principal};
 use keepsake_api::*;
+use keepsake_vault::BlobRange;
+
+use crate::state::StableVault;
+
+/// What an endpoint that replies with a `T` returns. The reply itself is on its way when one exists.
+pub struct Reply<T>(PhantomData<T>);
+
+impl<T: CandidType> CandidType for Reply<T> {
+    fn _ty() -> Type {
+        T::ty()
+    }
+
+    fn idl_serialize<S: Serializer>(&self, serializer: S) -> Result<(), S::Error> {
+        // Endpoints with `manual_reply` are never encoded by the CDK.
+        serializer.serialize_null(())
+    }
+}
+
+impl<T: CandidType + 'static> Reply<T> {
+    pub fn send(value: T) -> Self {
+        Self::send_encoded(encode(value))
+    }
+
+    fn send_encoded(reply: Vec<u8>) -> Self {
+        ic_cdk::api::msg_reply(reply);
+        Reply(PhantomData)
+    }
+}
+
+impl<T: CandidType + 'static> Reply<Result<T, Error>> {
+    /// Replies with what an operation of the vault returned.
+    pub fn of(result: keepsake_vault::Result<T>) -> Self {
+        Self::send(result.map_err(Error::from))
+    }
+}
+
+impl Reply<Result<ByteBuf, Error>> {
+    /// Replies with a range of a blob: one copy, from stable memory into the reply.
+    pub fn of_range(vault: &StableVault, range: keepsake_vault::Result<BlobRange>) -> Self {
+        Self::send_encoded(match range {
+            Ok(range) => encode_bytes(range.len(), |reply| vault.append_range(&range, reply)),
+            Err(error) => encode(Err::<ByteBuf, Error>(error.into())),
+        })
+    }
+}
 
 thread_local! {
     /// The encoding up to the values, by reply type.
@@ -17,7 +64,7 @@ thread_local! {
 }
 
 /// The reply of an endpoint that returns `value`: what `candid::encode_one` gives, byte for byte.
-pub fn encode<T: CandidType + 'static>(value: T) -> Vec<u8> {
+fn encode<T: CandidType + 'static>(value: T) -> Vec<u8> {
     let values = encode_values(&value);
     let values = values.get_result();
     let header = header(&value, values.len());
@@ -29,7 +76,7 @@ pub fn encode<T: CandidType + 'static>(value: T) -> Vec<u8> {
 
 /// The reply `Ok(bytes)` of an endpoint that returns `Result<ByteBuf, Error>`, with `len` bytes that `append` puts at the end of the
 /// buffer it is given: content goes from stable memory into the reply without a copy in between.
-pub fn encode_bytes(len: u64, append: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+fn encode_bytes(len: u64, append: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut reply = encode(Ok::<_, Error>(ByteBuf::new()));
     // The empty byte string ends in its length, one byte of LEB128.
     reply.pop();

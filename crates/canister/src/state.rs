@@ -46,6 +46,15 @@ pub fn call() -> Call {
     }
 }
 
+/// Draws the random seed, if there is none yet, for a caller who has a name.
+///
+/// # Errors
+/// [`Error::Unauthorized`] for the anonymous caller; as [`ensure_seed`].
+pub async fn ensure_seed_for(call: Call) -> Result<(), Error> {
+    call.person()?;
+    ensure_seed().await
+}
+
 /// Draws the random seed if the vault has none yet: once in a vault's life, right after installation.
 ///
 /// # Errors
