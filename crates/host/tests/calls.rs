@@ -76,3 +76,29 @@ async fn the_timer_fires_once_when_due() {
         Cell::all(9, 1)
     );
 }
+
+#[tokio::test]
+async fn the_calls_of_one_message_are_bounded_and_all_come_back() {
+    let home = home(CELL);
+    let made = number(&home.update("fan_out", b"").await.unwrap());
+    assert_eq!(made, 500);
+    let begun = Instant::now();
+    while home.cell().await.stable != 7 + made {
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "callbacks are missing"
+        );
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_timer_that_is_always_due_does_not_keep_others_out() {
+    let home = home(CELL);
+    home.update("rush", b"").await.unwrap();
+    for _ in 0..50 {
+        home.update("echo", b"abcd").await.unwrap();
+    }
+    let home = home.reopen();
+    assert!(home.cell().await.stable > 7);
+}

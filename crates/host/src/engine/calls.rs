@@ -9,6 +9,15 @@ use candid::Principal;
 use std::collections::{HashMap, VecDeque};
 use tokio::sync::oneshot;
 
+/// Calls one message may make.
+const MAX_CALLS_PER_MESSAGE: usize = 500;
+
+/// Calls of the canister that may be unanswered at once.
+const MAX_OUTSTANDING: usize = 10_000;
+
+/// Bytes of arguments and replies that may be in line for new calls to be taken.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
+
 pub type ContextId = u64;
 pub type CallbackId = u64;
 
@@ -63,6 +72,15 @@ pub enum Task {
     },
 }
 
+impl Task {
+    fn bytes(&self) -> usize {
+        match self {
+            Task::Call { arg, method, .. } => arg.len() + method.len(),
+            Task::Answer { response, .. } => response.as_ref().map_or(0, Vec::len),
+        }
+    }
+}
+
 /// Everything under way within the canister.
 #[derive(Default)]
 pub struct Calls {
@@ -70,6 +88,8 @@ pub struct Calls {
     contexts: HashMap<ContextId, CallContext>,
     waiting: HashMap<CallbackId, Waiting>,
     tasks: VecDeque<Task>,
+    /// Bytes of arguments and replies in `tasks`.
+    bytes: usize,
 }
 
 impl Calls {
@@ -122,12 +142,27 @@ impl Calls {
         self.waiting.remove(&id)
     }
 
+    /// Puts a message in line.
     pub fn push(&mut self, task: Task) {
+        self.bytes += task.bytes();
         self.tasks.push_back(task);
     }
 
+    /// Takes the message that is next.
     pub fn pop(&mut self) -> Option<Task> {
-        self.tasks.pop_front()
+        let task = self.tasks.pop_front()?;
+        self.bytes -= task.bytes();
+        Some(task)
+    }
+
+    /// How many calls, and how many bytes of arguments, the next message may add.
+    pub fn budget(&self) -> (usize, usize) {
+        (
+            MAX_OUTSTANDING
+                .saturating_sub(self.waiting.len())
+                .min(MAX_CALLS_PER_MESSAGE),
+            MAX_BYTES.saturating_sub(self.bytes),
+        )
     }
 
     pub fn has_tasks(&self) -> bool {
@@ -138,6 +173,7 @@ impl Calls {
     pub fn clear(&mut self) -> Vec<CallContext> {
         self.waiting.clear();
         self.tasks.clear();
+        self.bytes = 0;
         let contexts = std::mem::take(&mut self.contexts);
         contexts
             .into_values()

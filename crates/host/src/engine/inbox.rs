@@ -118,9 +118,10 @@ impl Inbox {
         dropped
     }
 
-    /// Whether no job waits.
+    /// Whether no job waits, nor the end.
     pub fn is_empty(&self) -> bool {
-        self.lock().jobs.is_empty()
+        let state = self.lock();
+        state.jobs.is_empty() && !state.closed
     }
 
     /// The next thing to do: the end of a commit before all else; jobs only where `jobs` is set; at `until` the latest, where given.

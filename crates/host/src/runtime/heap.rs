@@ -177,7 +177,7 @@ impl Heap {
     }
 
     /// The file with what a drop goes back to, cut to `size` bytes, for another heap to take over. This one must not be used any more.
-    pub fn into_content(&self, size: usize) -> io::Result<File> {
+    pub fn hand_over(&self, size: usize) -> io::Result<File> {
         self.file.set_len(size as u64)?;
         self.file.try_clone()
     }

@@ -175,7 +175,7 @@ impl Instance {
             && heap.size() > snapshot.size()
         {
             // A WebAssembly memory does not shrink: begin anew, over what this heap has kept.
-            let content = heap.into_content(snapshot.size()).map_err(failed)?;
+            let content = heap.hand_over(snapshot.size()).map_err(failed)?;
             let kept = std::mem::take(&mut self.kept);
             let make = || Instance::new(&self.runtime, &self.module);
             *self = HeapCreator::with_content(content, make)?;

@@ -88,6 +88,9 @@ pub struct Message {
     pub context_instructions: u64,
     /// Bytes a reply may have.
     pub max_reply: usize,
+    /// Calls it may make, and bytes of arguments they may have together; beyond, `ic0.call_perform` fails.
+    pub max_calls: usize,
+    pub max_call_bytes: usize,
     /// The call it belongs to has been answered before.
     pub answered: bool,
     /// When the global timer is due, nanoseconds since 1970 UTC; 0 for never.
@@ -120,6 +123,8 @@ impl Message {
             data_certificate: None,
             context_instructions: 0,
             max_reply: 0,
+            max_calls: 0,
+            max_call_bytes: 0,
             answered: false,
             timer: 0,
             stable,

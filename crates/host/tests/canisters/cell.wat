@@ -26,8 +26,9 @@
   (import "ic0" "canister_self_copy" (func $self_copy (param i32 i32 i32)))
 
   (memory (export "memory") 1)
-  (table funcref (elem $reply_with_arg $reject_with_code $trap_in_callback $clean_up $reply_empty))
+  (table funcref (elem $reply_with_arg $reject_with_code $trap_in_callback $clean_up $reply_empty $count_up))
   (global $number (mut i32) (i32.const 0))
+  (global $rushing (mut i32) (i32.const 0))
   (data (i32.const 1024) "on purpose")
   (data (i32.const 1040) "echo")
   (data (i32.const 1044) "fail")
@@ -148,7 +149,9 @@
   (func (export "canister_update arm")
     (drop (call $timer_set (i64.add (call $time) (i64.const 20000000))))
     (call $msg_reply))
-  (func (export "canister_global_timer") (call $set (i32.add (global.get $number) (i32.const 1))))
+  (func (export "canister_global_timer")
+    (if (global.get $rushing) (then (drop (call $timer_set (i64.const 1)))))
+    (call $set (i32.add (global.get $number) (i32.const 1))))
 
   ;; Calls.
   (func $call_self (param $name i32) (param $on_reply i32)
@@ -168,6 +171,21 @@
   (func (export "canister_update call_fail") (call $set (i32.const 12)) (call $call_self (i32.const 1044) (i32.const 0)))
   (func (export "canister_update call_and_trap_in_callback")
     (call $set (i32.const 13)) (call $call_self (i32.const 1040) (i32.const 2)))
+  ;; Calls itself as often as it may; replies how often that was.
+  (func (export "canister_update fan_out")
+    (local $count i32)
+    (call $self_copy (i32.const 64) (i32.const 0) (call $self_size))
+    (block $done (loop $more
+      (call $call_new (i32.const 64) (call $self_size) (i32.const 1040) (i32.const 4)
+        (i32.const 5) (i32.const 0) (i32.const 5) (i32.const 0))
+      (br_if $done (call $call_perform))
+      (local.set $count (i32.add (local.get $count) (i32.const 1)))
+      (br $more)))
+    (i32.store (i32.const 16) (local.get $count))
+    (call $append (i32.const 16) (i32.const 4))
+    (call $msg_reply))
+  ;; Sets a timer for now, for ever.
+  (func (export "canister_update rush") (global.set $rushing (i32.const 1)) (drop (call $timer_set (i64.const 1))) (call $msg_reply))
   (func (export "canister_update random")
     (call $call_new (i32.const 64) (i32.const 0) (i32.const 1048) (i32.const 8)
       (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 0))
@@ -177,6 +195,7 @@
     (call $arg_copy (i32.const 16) (i32.const 0) (call $arg_size))
     (call $append (i32.const 16) (call $arg_size))
     (call $msg_reply))
+  (func $count_up (param i32) (call $set (i32.add (global.get $number) (i32.const 1))))
   (func $reply_empty (param i32) (call $msg_reply))
   (func $reject_with_code (param i32)
     (i32.store (i32.const 16) (call $reject_code))

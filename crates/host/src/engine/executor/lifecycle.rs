@@ -100,6 +100,7 @@ impl Executor<'_> {
             Ok(started) => {
                 stable.accept();
                 self.take_over(started);
+                tracing::info!(module = %hex::encode(module.hash), "the canister is started");
             }
             Err(failed) => {
                 stable.discard();
@@ -151,6 +152,9 @@ impl Executor<'_> {
             None => Installed::Installed,
         };
         self.group.answers.push(Answer::Install(answer, done));
+        if let Some(hash) = self.live.state.module_hash {
+            tracing::info!(module = %hex::encode(hash), ?done, "the canister is installed");
+        }
         self.seal();
         // Whoever installs is told by the committer.
         let _ = self.wait_for_commit();

@@ -175,6 +175,7 @@ impl Executor<'_> {
         message.canister_version = self.live.canister_version;
         message.timer = self.live.timer;
         message.max_reply = MAX_UPDATE_REPLY;
+        (message.max_calls, message.max_call_bytes) = self.calls.budget();
         fill(&mut message);
         let ran = instance.run(entry, message, MAX_UPDATE_INSTRUCTIONS);
         let Message {

@@ -190,13 +190,15 @@ impl Executor<'_> {
         let _ = self.wait_for_commit();
     }
 
-    /// Runs the canister's own next message or its timer, if one is due and has its turn.
+    /// Runs the canister's own next message or its timer, if one is due and the canister has its turn.
     fn run_due(&mut self) -> bool {
-        if self.calls.has_tasks() && (self.own_turn || self.shared.inbox.is_empty()) {
-            self.own_turn = false;
-            if let Some(task) = self.calls.pop() {
-                self.perform_task(task);
-            }
+        if !self.own_turn && !self.shared.inbox.is_empty() {
+            return false;
+        }
+        // If nothing of its own is due, a message from outside is next all the same.
+        self.own_turn = false;
+        if let Some(task) = self.calls.pop() {
+            self.perform_task(task);
             return true;
         }
         if self.timer_due().is_some_and(|due| due <= self.now()) {

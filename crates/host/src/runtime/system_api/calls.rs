@@ -20,9 +20,6 @@ const MAX_METHOD_NAME: u32 = 20_000;
 /// Bytes of a principal at most.
 const MAX_PRINCIPAL: u32 = 29;
 
-/// Calls one message may make; more are not sent.
-const MAX_CALLS: usize = 500;
-
 /// Seconds a caller may wait at most for a best-effort response.
 const MAX_TIMEOUT_SECONDS: u32 = 300;
 
@@ -137,11 +134,16 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
     linker.func_wrap("ic0", "call_perform", |mut caller: Caller<'_, Host>| {
         begun(&mut caller, "call_perform", CALL_PERFORM)?;
         let message = super::message(&mut caller)?;
-        let call = message.call.take();
-        if message.calls.len() >= MAX_CALLS {
+        // There is one: `begun` has looked.
+        let Some(call) = message.call.take() else {
+            return Ok(RejectCode::SysTransient as u32);
+        };
+        let bytes = call.arg.len() + call.method.len();
+        if message.calls.len() >= message.max_calls || bytes > message.max_call_bytes {
             return Ok(RejectCode::SysTransient as u32);
         }
-        message.calls.extend(call);
+        message.max_call_bytes -= bytes;
+        message.calls.push(call);
         Ok(0)
     })?;
     Ok(())
