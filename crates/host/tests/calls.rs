@@ -2,6 +2,8 @@
 
 mod support;
 
+use keepsake_host::engine::{Installed, SubmitError};
+use keepsake_host::message::{RejectCode, RequestStatus};
 use std::time::{Duration, Instant};
 use support::*;
 
@@ -101,4 +103,48 @@ async fn a_timer_that_is_always_due_does_not_keep_others_out() {
     }
     let home = home.reopen();
     assert!(home.cell().await.stable > 7);
+}
+
+/// Submits a call that is never answered, and waits until it is being processed.
+async fn begin_chain(home: &Home) -> tokio::task::JoinHandle<Result<RequestStatus, SubmitError>> {
+    let engine = home.engine.clone();
+    let message = ingress(&engine, 1, "chain", b"abcd");
+    let waiting = tokio::spawn(async move { engine.submit(message).await });
+    while home.engine.request_status(&request_id(1)) != Some(RequestStatus::Processing) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // Others go on meanwhile, and their commits carry it along.
+    home.update("set", &arg(3)).await.unwrap();
+    waiting
+}
+
+fn is_unknown(status: Option<RequestStatus>) -> bool {
+    matches!(status, Some(RequestStatus::Rejected(reject)) if reject.code == RejectCode::SysUnknown)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_under_way_at_a_restart_ends_as_unknown() {
+    let home = home(CELL);
+    let waiting = begin_chain(&home).await;
+    home.engine.shutdown();
+    assert_eq!(waiting.await.unwrap(), Err(SubmitError::Stopped));
+    let home = home.reopen();
+    assert!(is_unknown(home.engine.request_status(&request_id(1))));
+    let message = ingress(&home.engine, 1, "chain", b"abcd");
+    assert!(is_unknown(home.engine.submit(message).await.ok()));
+    assert_eq!(home.cell().await.stable, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_under_way_at_an_upgrade_ends_as_unknown() {
+    let home = home(CELL);
+    let waiting = begin_chain(&home).await;
+    let other = CELL.replace("\"canister_query starts\"", "\"canister_query beginnings\"");
+    assert_eq!(
+        home.engine.install(&wasm(&other), b"").unwrap(),
+        Installed::Upgraded
+    );
+    assert!(is_unknown(waiting.await.unwrap().ok()));
+    assert!(is_unknown(home.engine.request_status(&request_id(1))));
+    assert_eq!(home.cell().await.stable, 3);
 }

@@ -312,3 +312,56 @@ async fn a_query_gets_the_certificate_of_the_state_it_sees() {
     let home = home.reopen();
     assert_eq!(home.engine.state().certified_data, arg(299));
 }
+
+/// The start function adds one to what the data segment has put in place.
+const STARTING: &str = r#"(module
+  (import "ic0" "msg_reply" (func $reply))
+  (import "ic0" "msg_reply_data_append" (func $append (param i32 i32)))
+  (memory 1)
+  (data (i32.const 0) "\05")
+  (data (i32.const 65532) "end!")
+  (start $start)
+  (func $start (i32.store (i32.const 0) (i32.add (i32.load (i32.const 0)) (i32.const 1))))
+  (func (export "canister_update set") (i32.store (i32.const 0) (i32.const 9)) (call $reply))
+  (func (export "canister_update trap") (drop (memory.grow (i32.const 1))) (i32.store (i32.const 0) (i32.const 8)) (unreachable))
+  (func (export "canister_query get") (call $append (i32.const 0) (i32.const 4)) (call $append (i32.const 65532) (i32.const 4)) (call $reply)))"#;
+
+#[tokio::test]
+async fn the_start_function_runs_at_every_start_and_at_no_other_time() {
+    let home = home(STARTING);
+    assert_eq!(home.query("get", b"").await.unwrap(), b"\x06\0\0\0end!");
+    home.update("set", b"").await.unwrap();
+    // A new instance is made behind this; neither the data segment nor the start function shows in it.
+    home.update("trap", b"").await.unwrap_err();
+    assert_eq!(home.query("get", b"").await.unwrap(), b"\x09\0\0\0end!");
+    home.update("set", b"").await.unwrap();
+    let home = home.reopen();
+    assert_eq!(home.query("get", b"").await.unwrap(), b"\x06\0\0\0end!");
+}
+
+#[tokio::test]
+async fn modules_without_memory_table_or_exports_are_modules() {
+    for text in [
+        "(module)",
+        "(module (func) (start 0))",
+        r#"(module (import "ic0" "msg_reply" (func $reply)) (func (export "canister_update go") (call $reply)))"#,
+    ] {
+        let home = home(text);
+        assert_eq!(home.update("go", b"").await.is_ok(), text.contains("go"));
+        assert!(home.query("get", b"").await.is_err());
+        home.reopen();
+    }
+    // What needs a memory and has none is a trap.
+    let home = home(
+        r#"(module (import "ic0" "msg_caller_copy" (func $copy (param i32 i32 i32)))
+          (func (export "canister_update go") (call $copy (i32.const 0) (i32.const 0) (i32.const 1))))"#,
+    );
+    assert_eq!(
+        home.update("go", b"")
+            .await
+            .unwrap_err()
+            .error_code
+            .as_deref(),
+        Some("IC0504")
+    );
+}

@@ -26,7 +26,7 @@
   (import "ic0" "canister_self_copy" (func $self_copy (param i32 i32 i32)))
 
   (memory (export "memory") 1)
-  (table funcref (elem $reply_with_arg $reject_with_code $trap_in_callback $clean_up $reply_empty $count_up))
+  (table funcref (elem $reply_with_arg $reject_with_code $trap_in_callback $clean_up $reply_empty $count_up $chain_on))
   (global $number (mut i32) (i32.const 0))
   (global $rushing (mut i32) (i32.const 0))
   (data (i32.const 1024) "on purpose")
@@ -171,6 +171,9 @@
   (func (export "canister_update call_fail") (call $set (i32.const 12)) (call $call_self (i32.const 1044) (i32.const 0)))
   (func (export "canister_update call_and_trap_in_callback")
     (call $set (i32.const 13)) (call $call_self (i32.const 1040) (i32.const 2)))
+  ;; Calls itself, and again when that has come back, for ever; it is never answered.
+  (func (export "canister_update chain") (call $call_self (i32.const 1040) (i32.const 6)))
+  (func $chain_on (param i32) (call $call_self (i32.const 1040) (i32.const 6)))
   ;; Calls itself as often as it may; replies how often that was.
   (func (export "canister_update fan_out")
     (local $count i32)
