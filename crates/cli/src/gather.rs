@@ -1,8 +1,8 @@
 //! Which files the arguments of `upload` mean.
 //!
 //! A folder means every regular file in it, at any depth, in the order of their names; hidden files and folders are
-//! left out, links are followed, and a link that leads back into a folder above it is not entered again. What is named on the
-//! command line itself is always meant, hidden or not.
+//! left out, links are followed, and a link that leads back into a folder above it is not entered again. What is named
+//! on the command line itself is always meant, hidden or not.
 
 use std::path::{Path, PathBuf};
 

@@ -35,6 +35,11 @@ pub fn explain_client(error: &ClientError) -> String {
             error: VaultError::NotFound,
         } => "there is no such memory, or this key may not see it (`keepsake list` shows those that are there)".to_owned(),
         ClientError::Vault {
+            method: "uploads_begin",
+            error: VaultError::ResourceExhausted,
+        } => "the vault is full, or too many uploads were begun and never finished; these expire after seven days"
+            .to_owned(),
+        ClientError::Vault {
             error: VaultError::ResourceExhausted,
             ..
         } => "the vault is full, or a limit of it is used up".to_owned(),

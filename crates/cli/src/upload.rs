@@ -1,7 +1,7 @@
 //! `keepsake upload`: files become memories; what became of each is told.
 //!
-//! One file's failure is that file's alone. Only when the vault itself stops answering does the run end early, and then the
-//! files not tried are named as well. A photo whose original is kept but whose derivatives are not all there counts as
+//! One file's failure is that file's alone. Only when the vault itself stops answering does the run end early, and then
+//! the files not tried are named as well. A photo whose original is kept but whose derivatives are not all there counts as
 //! incomplete: it is reported with the reasons, and makes the exit code non-zero, because it is the sign of a damaged
 //! file that its owner will want to know about.
 

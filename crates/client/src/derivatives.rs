@@ -256,8 +256,8 @@ fn undecodable(error: image::ImageError) -> DerivativeError {
     }
 }
 
-/// 8-bit RGB; or, where a pixel is not opaque, RGBA with colours multiplied by their alpha, so that scaling does not bleed
-/// the invisible colour of transparent pixels into their neighbours.
+/// 8-bit RGB; or, where a pixel is not opaque, RGBA with colours multiplied by their alpha, so that scaling does not
+/// bleed the invisible colour of transparent pixels into their neighbours.
 fn eight_bit(image: DynamicImage) -> DynamicImage {
     if !image.color().has_alpha() {
         return DynamicImage::ImageRgb8(image.into_rgb8());

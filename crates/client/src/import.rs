@@ -5,8 +5,8 @@
 //! is.
 //!
 //! Running again converges: content that the capsule holds is found by length and SHA-256 and does not travel;
-//! derivatives that are missing, and only these, are made and added; nothing is ever added twice, because the memory's key
-//! is its content's hash and a derivative's is its kind.
+//! derivatives that are missing, and only these, are made and added; nothing is ever added twice, because the memory's
+//! key is its content's hash and a derivative's is its kind.
 
 mod facts;
 

@@ -55,8 +55,8 @@ impl Vault {
         }
     }
 
-    /// Connects to the vault at `url`, as `identity`. `None` as canister id means [`DEFAULT_CANISTER_ID`](crate::DEFAULT_CANISTER_ID),
-    /// which only a host on one's own machine has. The root key is fetched, except from the Internet Computer.
+    /// Connects to the vault at `url`, as `identity`. `None` as canister id means
+    /// [`DEFAULT_CANISTER_ID`](crate::DEFAULT_CANISTER_ID), which only a host on one's own machine has. The root key is fetched, except from the Internet Computer.
     ///
     /// # Errors
     /// [`ClientError::InvalidUrl`], [`ClientError::CanisterIdNeeded`], and, at once and without retries,

@@ -1,8 +1,8 @@
 //! What became of each file: a line for people, or a line of JSON.
 //!
 //! With `--json` every file is one line, `{"event":"file","path":…,"status":…}`, as soon as its fate is known, and the
-//! last line is `{"event":"summary",…}`. `status` is `created`, `already_there`, `repaired` or `failed`; each of `derivatives`
-//! has a `status` of `added`, `already_there` or `failed`, the latter with a `reason`.
+//! last line is `{"event":"summary",…}`. `status` is `created`, `already_there`, `repaired` or `failed`; each of
+//! `derivatives` has a `status` of `added`, `already_there` or `failed`, the latter with a `reason`.
 
 use std::{collections::BTreeMap, io, path::PathBuf};
 
