@@ -173,6 +173,17 @@ fn read_all(mut from: impl Read) -> String {
     text
 }
 
+fn serve(state: &Path, wasm: &Path, listen: &str) -> Command {
+    // The state folder is named: nothing is read or written in the account.
+    let mut command = keepsake(&std::env::temp_dir());
+    command
+        .args(["serve", "--json", "--listen", listen, "--state"])
+        .arg(state)
+        .arg("--wasm")
+        .arg(wasm);
+    command
+}
+
 /// `keepsake serve --json` in a process of its own; killed when dropped.
 pub struct Served {
     running: Running,
@@ -190,15 +201,7 @@ impl Served {
 
     /// Serves `wasm` in `state` on `listen`, or tells how that ended.
     pub fn try_start(state: &Path, wasm: &Path, listen: &str) -> Result<Self, Ended> {
-        // Only what is outside the state folder counts as the account.
-        let account = std::env::temp_dir();
-        let mut command = keepsake(&account);
-        command
-            .args(["serve", "--json", "--listen", listen, "--state"])
-            .arg(state)
-            .arg("--wasm")
-            .arg(wasm);
-        let mut running = Running::start(&mut command);
+        let mut running = Running::start(&mut serve(state, wasm, listen));
         let line = running
             .first_line
             .recv_timeout(DEADLINE)
@@ -207,6 +210,15 @@ impl Served {
             Ok(announced) if announced["url"].is_string() => Ok(Served { running, announced }),
             _ => Err(running.wait()),
         }
+    }
+
+    /// Starts as [`Served::start`] does, and is killed (SIGKILL) `after` so long, wherever it is by then.
+    pub fn start_and_kill(state: &Path, after: Duration) -> Ended {
+        let command = &mut serve(state, &artefacts::vault_wasm(), "127.0.0.1:0");
+        let mut running = Running::start(command);
+        thread::sleep(after);
+        running.signal(libc::SIGKILL);
+        running.wait()
     }
 
     pub fn url(&self) -> &str {
