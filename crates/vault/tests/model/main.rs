@@ -5,22 +5,107 @@
 //!
 //! `KEEPSAKE_MODEL_CASES` sets how many lives of a vault are run; a failing one is shrunk and printed.
 
+mod bounded;
 mod calls;
 mod driver;
+mod edge_cases;
+mod home;
 mod model;
 mod names;
 mod pools;
+mod strangers;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use keepsake_api::PersonRef;
 use proptest::test_runner::{Config, TestError, TestRunner};
 
-use crate::calls::{Step, budget, life};
+use crate::calls::{Step, budget, life, room};
 use crate::driver::{Coverage, Driver};
 use crate::pools::principal;
 
 const CASES_DEFAULT: u32 = 300;
+/// Fewer generated calls than this would say little; replies read back for comparison do not count.
+const CALLS_LEAST: u64 = 20_000;
+
+/// Outcomes that the default run meets dozens of times: were one missing, the generator would have lost its reach, and a passing
+/// test would mean little.
+const MET: &[(&str, &[&str])] = &[
+    ("capsules_create", &["Ok", "Unauthorized", "subject"]),
+    ("capsules_read_basic", &["Ok", "NotFound", "Unauthorized"]),
+    (
+        "uploads_begin",
+        &[
+            "Ok",
+            "NotFound",
+            "Unauthorized",
+            "idem_empty",
+            "idem_too_long",
+        ],
+    ),
+    (
+        "uploads_put_chunk",
+        &[
+            "Ok",
+            "NotFound",
+            "Unauthorized",
+            "Conflict",
+            "chunk_out_of_range",
+        ],
+    ),
+    (
+        "uploads_finish",
+        &[
+            "Ok",
+            "NotFound",
+            "Unauthorized",
+            "chunk_missing",
+            "size_mismatch",
+            "hash_mismatch",
+        ],
+    ),
+    ("uploads_abort", &["Ok", "NotFound"]),
+    (
+        "blob_get_meta",
+        &["Ok", "NotFound", "Unauthorized", "blob_id_malformed"],
+    ),
+    ("blob_read", &["Ok", "NotFound"]),
+    ("blob_read_chunk", &["Ok", "NotFound"]),
+    (
+        "memories_create",
+        &[
+            "Ok",
+            "NotFound",
+            "Unauthorized",
+            "ResourceExhausted",
+            "blob_mismatch",
+            "size_mismatch",
+            "exactly_one_asset",
+        ],
+    ),
+    (
+        "memories_create_with_assets",
+        &[
+            "Ok",
+            "NotFound",
+            "Unauthorized",
+            "ResourceExhausted",
+            "blob_mismatch",
+            "size_mismatch",
+        ],
+    ),
+    ("memories_add_asset", &["Ok", "NotFound", "blob_mismatch"]),
+    (
+        "memories_add_inline_asset",
+        &["Ok", "NotFound", "ResourceExhausted"],
+    ),
+    ("memories_read", &["Ok", "NotFound", "Unauthorized"]),
+    (
+        "memories_list",
+        &["Ok", "NotFound", "Unauthorized", "cursor"],
+    ),
+    ("memories_delete", &["Ok", "NotFound", "Unauthorized"]),
+];
 
 /// A capsule that 0 owns, about 1; one that 2 owns, about somebody without a principal. 2 is a stranger to the first, 0 and 1 to
 /// the second.
@@ -46,16 +131,19 @@ fn two_capsules(driver: &mut Driver) {
     );
 }
 
-fn run(inline_budget: Option<u32>, steps: &[Vec<Step>]) -> Coverage {
+fn run(inline_budget: Option<u32>, room: Option<u64>, steps: &[Vec<Step>]) -> Driver {
     let mut driver = Driver::new(inline_budget);
     two_capsules(&mut driver);
+    if let Some(pages) = room {
+        driver.memory.leave(pages);
+    }
     for step in steps.iter().flatten() {
         driver.step(step);
     }
     driver.everything();
     driver.reopen();
     driver.everything();
-    driver.coverage
+    driver
 }
 
 #[test]
@@ -71,23 +159,29 @@ fn the_vault_does_what_the_model_does() {
         ..Config::default()
     };
     let coverage = RefCell::new(Coverage::new());
-    let result = TestRunner::new(config).run(&(budget(), life()), |(inline_budget, steps)| {
-        for (outcome, count) in run(inline_budget, &steps) {
-            *coverage.borrow_mut().entry(outcome).or_default() += count;
-        }
-        Ok(())
-    });
+    let sent = Cell::new(0);
+    let result = TestRunner::new(config).run(
+        &(budget(), room(), life()),
+        |(inline_budget, room, steps)| {
+            let driver = run(inline_budget, room, &steps);
+            sent.set(sent.get() + driver.sent);
+            for (outcome, count) in driver.coverage {
+                *coverage.borrow_mut().entry(outcome).or_default() += count;
+            }
+            Ok(())
+        },
+    );
     match result {
         Ok(()) => {}
         Err(TestError::Abort(why)) => panic!("aborted: {why}"),
-        Err(TestError::Fail(why, (inline_budget, steps))) => {
+        Err(TestError::Fail(why, (inline_budget, room, steps))) => {
             let calls: Vec<String> = steps
                 .iter()
                 .flatten()
                 .map(|step| format!("\n  {step:?}"))
                 .collect();
             panic!(
-                "{why}\nafter these calls, with an inline budget of {inline_budget:?}:{}",
+                "{why}\nafter these calls, with an inline budget of {inline_budget:?} and room for {room:?} pages:{}",
                 calls.concat()
             );
         }
@@ -96,5 +190,20 @@ fn the_vault_does_what_the_model_does() {
     for ((method, outcome), count) in &coverage {
         println!("{count:>8}  {method}: {outcome}");
     }
-    println!("{:>8}  calls", coverage.values().sum::<u64>());
+    println!(
+        "{:>8}  calls generated, {} replies compared",
+        sent.get(),
+        coverage.values().sum::<u64>()
+    );
+    if cases >= CASES_DEFAULT {
+        assert!(sent.get() >= CALLS_LEAST, "only {} calls", sent.get());
+        for (method, outcomes) in MET {
+            for outcome in *outcomes {
+                assert!(
+                    coverage.contains_key(&(*method, (*outcome).to_owned())),
+                    "{method} never gave {outcome}"
+                );
+            }
+        }
+    }
 }

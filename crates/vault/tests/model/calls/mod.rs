@@ -6,7 +6,7 @@ mod strategies;
 use keepsake_api::{AssetType, BlobHosting, MemoryType};
 
 pub use metadata::{hash, size};
-pub use strategies::{budget, life};
+pub use strategies::{budget, life, room};
 
 /// Who calls.
 #[derive(Clone, Copy, Debug)]

@@ -236,7 +236,7 @@ fn one_call() -> impl Strategy<Value = Call> {
         10 => (capsule(), weighted(0.9, prop_oneof![8 => 1..4u32, 1 => select(vec![0, 50, 101, u32::MAX])]), any::<bool>())
             .prop_map(|(capsule, limit, go_on)| Call::List { capsule, limit, go_on }),
         1 => (capsule(), 0..BAD_CURSORS.len()).prop_map(|(capsule, cursor)| Call::ListBadCursor { capsule, cursor }),
-        8 => (memory(), any::<bool>()).prop_map(|(memory, delete_assets)| Call::Delete { memory, delete_assets }),
+        5 => (memory(), any::<bool>()).prop_map(|(memory, delete_assets)| Call::Delete { memory, delete_assets }),
         1 => select(vec![3, 3, 8]).prop_map(|days| Call::DaysPass { days }),
         1 => Just(Call::Reopen),
     ]
@@ -331,8 +331,13 @@ fn upload() -> impl Strategy<Value = Vec<Step>> {
 pub fn life() -> impl Strategy<Value = Vec<Vec<Step>>> {
     vec(
         prop_oneof![6 => step().prop_map(|step| vec![step]), 1 => upload()],
-        1..100,
+        1..160,
     )
+}
+
+/// Pages of 64 KiB that the memory may grow by: mostly as many as it likes, else so few that it is soon full.
+pub fn room() -> impl Strategy<Value = Option<u64>> {
+    prop_oneof![3 => Just(None), 0 => (0..24u64).prop_map(Some)]
 }
 
 /// Inline budget: the default, a tight one, one that never matters, none at all.

@@ -202,7 +202,7 @@ impl Checked {
     }
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Model {
     pub inline_budget: u64,
     pub capsules: Vec<Capsule>,
