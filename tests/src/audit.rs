@@ -135,15 +135,14 @@ async fn memory(vault: &Vault, inventory: &mut Inventory, mut header: MemoryHead
         .sum();
     // Tokens expire, and are therefore new in every listing.
     let links = &mut header.assets;
-    for link in [
+    let links = [
         &mut links.original,
         &mut links.display,
         &mut links.thumbnail,
-    ] {
-        if let Some(link) = link {
-            link.token.clear();
-            link.expires_at_ns = 0;
-        }
+    ];
+    for link in links.into_iter().flatten() {
+        link.token.clear();
+        link.expires_at_ns = 0;
     }
     assert!(
         inventory.headers.insert(id.clone(), header).is_none(),

@@ -243,7 +243,7 @@ impl Client {
             .memories_create_with_internal_blobs(self.capsule(), &memory(&name), &[original], &name)
             .await?;
         self.created(calls, &id, blob.sha256);
-        if self.job % 2 == 0 {
+        if self.job.is_multiple_of(2) {
             let small = InlineAssetInput {
                 bytes: ByteBuf::from(name.clone().into_bytes()),
                 metadata: asset("small", AssetType::Placeholder),
@@ -274,7 +274,7 @@ impl Client {
             .await?;
         self.created(calls, &id, sha256(text.as_bytes()));
         // The inline budget of a capsule is small.
-        if self.job % 4 != 0 {
+        if !self.job.is_multiple_of(4) {
             self.delete(calls, &id).await?;
         }
         Ok(())
