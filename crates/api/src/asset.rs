@@ -163,3 +163,51 @@ pub struct InternalBlobAssetInput {
     pub blob_id: String,
     pub metadata: AssetMetadata,
 }
+
+/// One asset's content, or where it is.
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub enum MemoryAssetData {
+    Inline {
+        bytes: ByteBuf,
+        content_type: String,
+        size: u64,
+        sha256: Option<ByteBuf>,
+    },
+    /// Read it with `blob_read_chunk`.
+    InternalBlob {
+        blob_id: String,
+        size: u64,
+        sha256: Option<ByteBuf>,
+    },
+    ExternalUrl {
+        /// The address, or the storage key where no address is known.
+        url: String,
+        size: Option<u64>,
+        sha256: Option<ByteBuf>,
+    },
+}
+
+/// The ids of a memory's assets. Indexes count them in this order: inline, internal, external.
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct MemoryAssetsList {
+    pub memory_id: String,
+    pub inline_assets: Vec<String>,
+    pub internal_assets: Vec<String>,
+    pub external_assets: Vec<String>,
+    pub total_count: u32,
+}
+
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct AssetRemovalResult {
+    pub memory_id: String,
+    /// Whether there was such an asset.
+    pub asset_removed: bool,
+    pub message: String,
+}
+
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct AssetCleanupResult {
+    pub memory_id: String,
+    pub assets_cleaned: u32,
+    pub message: String,
+}

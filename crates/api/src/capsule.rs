@@ -164,3 +164,9 @@ pub struct CapsuleInfo {
     pub created_at: u64,
     pub updated_at: u64,
 }
+
+/// What a client may change of a capsule; `None` leaves it as it is.
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+pub struct CapsuleUpdateData {
+    pub bound_to_neon: Option<bool>,
+}

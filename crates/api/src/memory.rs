@@ -4,7 +4,7 @@ use candid::CandidType;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccessEntry, DatabaseHosting, MemoryAssetBlobExternal, MemoryAssetBlobInternal,
+    AccessEntry, DatabaseHosting, Error, MemoryAssetBlobExternal, MemoryAssetBlobInternal,
     MemoryAssetInline, SharingStatus,
 };
 
@@ -114,4 +114,43 @@ pub struct Page {
     pub items: Vec<MemoryHeader>,
     /// Opaque; hand it in for the next page. `None`: this was the last.
     pub next_cursor: Option<String>,
+}
+
+/// What a client may change of a memory; `None` leaves it as it is.
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct MemoryUpdateData {
+    /// The title, also where `metadata` has another.
+    pub name: Option<String>,
+    /// Replaces what a client may set.
+    pub metadata: Option<MemoryMetadata>,
+    /// Replaces all entries.
+    pub access_entries: Option<Vec<AccessEntry>>,
+}
+
+/// Whether a memory is there for the caller, and whether it has an asset.
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct MemoryPresenceResult {
+    pub memory_id: String,
+    pub metadata_present: bool,
+    pub asset_present: bool,
+}
+
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct BulkDeleteResult {
+    pub deleted_count: u32,
+    pub failed_count: u32,
+    pub message: String,
+}
+
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct BulkFailure {
+    pub id: String,
+    pub err: Error,
+}
+
+/// What became of each id of a bulk call.
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct BulkResult {
+    pub ok: Vec<String>,
+    pub failed: Vec<BulkFailure>,
 }

@@ -42,3 +42,33 @@ pub struct BlobMeta {
     pub size: u64,
     pub chunk_count: u32,
 }
+
+/// Chunks from `first` to `last`, both included, counted from 0.
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct ChunkRange {
+    pub first: u32,
+    pub last: u32,
+}
+
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub enum UploadState {
+    Open,
+    Finished { blob_id: String },
+    Aborted,
+}
+
+/// How far an upload is.
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct UploadStatus {
+    pub session: u64,
+    pub capsule_id: String,
+    pub state: UploadState,
+    pub expected_chunks: u32,
+    pub received_chunks: u32,
+    pub received_bytes: u64,
+    /// The chunks that are not there yet, in order: at most the first 1,000 ranges.
+    pub missing: Vec<ChunkRange>,
+    pub created_at: u64,
+    /// When the session goes, unless a chunk comes before.
+    pub expires_at: u64,
+}

@@ -214,6 +214,11 @@ impl MemoryId {
 }
 
 impl AssetId {
+    /// `None` where the text is not an asset id in its one spelling.
+    pub fn parse(text: &str) -> Option<Self> {
+        parse_hex(text.strip_prefix("asset_")?).map(AssetId)
+    }
+
     /// The asset that `idem` names in the memory. `occurrence` counts equal (content, type) pairs within one call from 0, so
     /// that a call with the same content twice makes two assets.
     pub fn derive(

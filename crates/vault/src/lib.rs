@@ -37,7 +37,7 @@ use keepsake_api::InitArgs;
 use arena::Arena;
 use blob::BlobStore;
 use capsule::CapsuleStore;
-use memory::{ExternalDeletions, MemoryStore};
+use memory::{ExternalDeletions, Grants, MemoryStore};
 use settings::{LAYOUT_VERSION, SettingsStore};
 use stable::RegionManager;
 use upload::SessionStore;
@@ -49,6 +49,7 @@ pub struct Vault<M: Memory> {
     capsules: CapsuleStore<M>,
     memories: MemoryStore<M>,
     external_deletions: ExternalDeletions<M>,
+    grants: Grants<M>,
     blobs: BlobStore<M>,
     sessions: SessionStore<M>,
     arena: Arena<M>,
@@ -62,9 +63,14 @@ impl<M: Memory> Vault<M> {
     /// changed then (I8).
     pub fn open(memory: M) -> std::result::Result<Self, UnknownLayout> {
         let regions = RegionManager::open(memory)?;
-        let every_region: Vec<_> = regions::ALL.iter().map(|(id, _)| (*id, 1_024)).collect();
+        // A vault that is full must still open: only what a region that was never used writes first is reserved.
+        let unused: Vec<_> = regions::ALL
+            .iter()
+            .filter(|(id, _)| regions.region(*id).size() == 0)
+            .map(|(id, _)| (*id, 1_024))
+            .collect();
         regions
-            .reserve(&every_region)
+            .reserve_for_freeing(&unused)
             .map_err(|_| UnknownLayout::Damaged("there is no room for the regions' headers"))?;
         let settings = SettingsStore::open(regions.region(regions::SETTINGS)).map_err(|found| {
             UnknownLayout::Version {
@@ -76,6 +82,7 @@ impl<M: Memory> Vault<M> {
             capsules: CapsuleStore::open(&regions),
             memories: MemoryStore::open(&regions),
             external_deletions: ExternalDeletions::open(&regions),
+            grants: Grants::open(&regions),
             blobs: BlobStore::open(&regions),
             sessions: SessionStore::open(&regions),
             arena: Arena::open(&regions),
@@ -105,5 +112,9 @@ impl<M: Memory> Vault<M> {
 /// Bytes to reserve in a tree's region for `changes` insertions or removals with records of `record_bytes` together: each may
 /// split every node on the way down once, and replaces its record.
 pub(crate) fn tree_need(changes: usize, record_bytes: usize) -> u64 {
-    (1_024 * (changes + 10) + 2 * record_bytes) as u64
+    (NODE_BYTES * (changes + TREE_DEPTH) + 2 * record_bytes) as u64
 }
+
+/// A bound on the length of a tree's node without its records, and on the depth of a tree of 10^9 entries with at least 6 a node.
+const NODE_BYTES: usize = 1_024;
+const TREE_DEPTH: usize = 12;

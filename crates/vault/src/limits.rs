@@ -1,6 +1,8 @@
 //! Every limit of the vault, in one place. What a client needs before it sends anything is published by
 //! `upload_config`; what an installer may set is in the settings.
 
+use crate::error::{Error, Result};
+
 /// Longest inline asset, in bytes.
 pub const INLINE_MAX: u32 = 32 * 1024;
 /// Bytes of inline content a capsule may hold, unless the installer sets another.
@@ -19,8 +21,13 @@ pub const SESSION_LIFETIME: u64 = 7 * 24 * 3_600 * 1_000_000_000;
 pub const BLOB_READ_MAX: u64 = 3_000_000;
 /// Most blobs, and most inline assets, in one call that creates a memory.
 pub const ASSETS_PER_CALL_MAX: usize = 100;
+/// Most ids in one call that acts on several things.
+pub const BULK_MAX: usize = 1_000;
 /// Most assets of one memory. A call that touches a memory reads all of its asset list.
 pub const ASSETS_PER_MEMORY_MAX: usize = 1_000;
+/// Most access entries of one memory, and the longest id or group name in one, in bytes.
+pub const ACCESS_ENTRIES_MAX: usize = 200;
+pub const ENTRY_TEXT_MAX: usize = 256;
 /// Longest metadata of one asset or of one memory as stored, in bytes.
 pub const METADATA_MAX: usize = 64 * 1024;
 /// Longest record of a memory with its asset list, in bytes: it has to fit a reply.
@@ -44,7 +51,21 @@ pub const EXTERNAL_TEXT_MAX: usize = 4_096;
 pub const PLACEHOLDER_IN_LISTING: u64 = 1_000;
 /// Lifetime of the access tokens in listings, in nanoseconds: 30 minutes.
 pub const LISTING_TOKEN_TTL: u64 = 30 * 60 * 1_000_000_000;
+/// Longest lifetime of a token that was asked for, and the one of a token asked for without a lifetime, in seconds.
+pub const TOKEN_TTL_MAX_SECONDS: u32 = 180;
 /// Bytes hashed in one message beyond those that it brings, while an upload's chunks arrive out of order.
 pub const HASH_AHEAD_PER_CHUNK: u64 = 2 * CHUNK_MAX as u64;
 /// Bytes hashed in one message that finishes an upload; what is left is hashed in further messages.
 pub const HASH_PER_FINISH: u64 = 64 * 1024 * 1024;
+
+/// # Errors
+/// [`Error::Invalid`] for more than [`BULK_MAX`] ids.
+pub(crate) fn check_bulk(name: &'static str, count: usize) -> Result<()> {
+    if count > BULK_MAX {
+        return Err(Error::invalid(
+            name,
+            format!("{count} ids; at most {BULK_MAX} are allowed"),
+        ));
+    }
+    Ok(())
+}

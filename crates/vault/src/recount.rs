@@ -9,7 +9,7 @@ use crate::arena::{Arena, Extent};
 use crate::blob::{BlobRecord, ChunkEntry, Content};
 use crate::capsule::CapsuleUsage;
 use crate::ids::{BlobId, CapsuleId, MemoryId};
-use crate::memory::StoredAsset;
+use crate::memory::{Grantee, StoredAsset};
 use crate::upload::SessionState;
 
 /// What the memories say of everything else.
@@ -17,6 +17,7 @@ use crate::upload::SessionState;
 struct Recount {
     usage: BTreeMap<CapsuleId, CapsuleUsage>,
     users: BTreeMap<(BlobId, MemoryId), u32>,
+    grants: BTreeSet<(Grantee, MemoryId)>,
     extents: Vec<(Extent, String)>,
 }
 
@@ -26,6 +27,8 @@ impl<M: StableMemory> Vault<M> {
     pub fn recount(&self) -> Result<(), String> {
         let mut count = Recount::default();
         self.recount_memories(&mut count)?;
+        let kept: BTreeSet<_> = self.grants.all().into_iter().collect();
+        same("index of access entries", &kept, &count.grants)?;
         self.recount_blobs(&mut count)?;
         self.recount_sessions(&mut count)?;
         self.recount_arena(count.extents)?;
@@ -67,6 +70,9 @@ impl<M: StableMemory> Vault<M> {
                 .get(id)
                 .ok_or(format!("{id} is indexed but has no record"))?;
             same(&format!("time of {id}"), &time, &memory.record.time())?;
+            for grantee in Grantee::all(capsule, &memory.record.access_entries()) {
+                count.grants.insert((grantee, id));
+            }
             let usage = count.usage.entry(capsule).or_default();
             usage.memories += 1;
             for asset in &memory.record.assets {
@@ -178,9 +184,9 @@ impl<M: StableMemory> Vault<M> {
         let mut open = 0u64;
         let sessions = self.sessions.all();
         same(
-            "deadlines of sessions",
-            &self.sessions.deadline_count(),
-            &(sessions.len() as u64),
+            "deadlines and creators of sessions",
+            &self.sessions.index_lengths(),
+            &(sessions.len() as u64, sessions.len() as u64),
         )?;
         for (id, session) in sessions {
             let SessionState::Open(progress) = &session.state else {

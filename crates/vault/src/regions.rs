@@ -17,6 +17,8 @@ pub const CAPSULE_USAGE: RegionId = 11;
 pub const CAPSULE_ROLES: RegionId = 12;
 /// person → the capsule that is the person's own, made by `capsules_create(null)`.
 pub const OWN_CAPSULES: RegionId = 13;
+/// (person or group, memory) → nothing: the memory has an access entry for them.
+pub const GRANTS: RegionId = 14;
 
 // ── Memories ──
 /// memory → where its record is (capsule and time), or when it was deleted.
@@ -43,6 +45,8 @@ pub const SESSION_BY_IDEM: RegionId = 41;
 pub const OPEN_SESSIONS: RegionId = 42;
 /// (time, session) → nothing: when to look whether the session has expired.
 pub const SESSION_DEADLINES: RegionId = 43;
+/// (person, session) → nothing: the sessions that a person opened.
+pub const SESSIONS_BY_CREATOR: RegionId = 44;
 
 // ── Content ──
 /// The bytes: chunks, inline assets, chunk tables, extent tables.
@@ -59,6 +63,7 @@ pub const ALL: &[(RegionId, &str)] = &[
     (CAPSULE_USAGE, "capsule_usage"),
     (CAPSULE_ROLES, "capsule_roles"),
     (OWN_CAPSULES, "own_capsules"),
+    (GRANTS, "grants"),
     (MEMORY_INDEX, "memory_index"),
     (TIMELINE, "timeline"),
     (EXTERNAL_DELETIONS, "external_deletions"),
@@ -69,6 +74,7 @@ pub const ALL: &[(RegionId, &str)] = &[
     (SESSION_BY_IDEM, "session_by_idem"),
     (OPEN_SESSIONS, "open_sessions"),
     (SESSION_DEADLINES, "session_deadlines"),
+    (SESSIONS_BY_CREATOR, "sessions_by_creator"),
     (ARENA, "arena"),
     (FREE_BY_OFFSET, "free_by_offset"),
     (FREE_BY_LENGTH, "free_by_length"),

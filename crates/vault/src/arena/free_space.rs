@@ -29,8 +29,8 @@ fn extent_of(key: Key<16>) -> Extent {
 impl<M: Memory> FreeSpace<M> {
     pub fn open(manager: &RegionManager<M>) -> Self {
         Self {
-            by_offset: BTreeMap::init(manager.region(regions::FREE_BY_OFFSET)),
-            by_length: BTreeMap::init(manager.region(regions::FREE_BY_LENGTH)),
+            by_offset: BTreeMap::init(manager.tree_region(regions::FREE_BY_OFFSET)),
+            by_length: BTreeMap::init(manager.tree_region(regions::FREE_BY_LENGTH)),
         }
     }
 

@@ -148,7 +148,7 @@ impl<M: Memory> Arena<M> {
 
     /// What to reserve before `placements` are taken and `frees` extents are freed. Placements after the first may have been
     /// decided on the same hole: they are reserved for in full.
-    pub fn needs(placements: &[&Placement], frees: usize) -> Vec<(RegionId, u64)> {
+    pub fn needs(&self, placements: &[&Placement], frees: usize) -> Vec<(RegionId, u64)> {
         let tail: u64 = placements
             .iter()
             .enumerate()
@@ -156,7 +156,8 @@ impl<M: Memory> Arena<M> {
             .map(|len| len.next_multiple_of(GRANULE))
             .sum();
         let changes = frees + placements.iter().map(|p| p.holes.len()).sum::<usize>();
-        let mut needs = vec![(regions::ARENA, tail + HEADER)];
+        let beyond_buckets = (self.end + tail).saturating_sub(self.region.backed());
+        let mut needs = vec![(regions::ARENA, beyond_buckets)];
         if changes > 0 {
             let bytes = crate::tree_need(changes, 0);
             needs.push((regions::FREE_BY_OFFSET, bytes));

@@ -8,9 +8,7 @@ fn take(
     len: u64,
 ) -> Vec<Extent> {
     let placement = arena.place(len, true);
-    manager
-        .reserve(&Arena::<VectorMemory>::needs(&[&placement], 0))
-        .unwrap();
+    manager.reserve(&arena.needs(&[&placement], 0)).unwrap();
     arena.take(placement)
 }
 
@@ -26,7 +24,7 @@ proptest! {
         for (i, (len, remove, which)) in steps.into_iter().enumerate() {
             if remove && !kept.is_empty() {
                 let (_, extents) = kept.swap_remove(which.index(kept.len()));
-                manager.reserve(&Arena::<VectorMemory>::needs(&[], extents.len())).unwrap();
+                manager.reserve(&arena.needs(&[], extents.len())).unwrap();
                 extents.into_iter().for_each(|extent| arena.free(extent));
             } else {
                 let extents = take(&mut arena, &manager, len);
@@ -69,9 +67,7 @@ fn what_is_freed_serves_larger_and_smaller_content_at_once() {
         .map(|_| take(&mut arena, &manager, 10_000)[0])
         .collect();
     let (_, end) = arena.bounds();
-    manager
-        .reserve(&Arena::<VectorMemory>::needs(&[], 200))
-        .unwrap();
+    manager.reserve(&arena.needs(&[], 200)).unwrap();
     small
         .iter()
         .step_by(2)

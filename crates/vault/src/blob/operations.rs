@@ -1,14 +1,16 @@
 //! What callers do with blobs (contract, "Uploads"). Writing is the uploads' part.
 
 use ic_stable_structures::Memory;
-use keepsake_api::{AssetType, BlobMeta};
+use keepsake_api::BlobMeta;
 
 use super::content::{append_content, chunk_range, read_range};
 use super::record::{Blob, HeldContent};
+use super::store::BlobStore;
 use crate::Vault;
-use crate::access::{Permissions, PersonKey};
+use crate::access::PersonKey;
 use crate::arena::Extent;
 use crate::call::Call;
+use crate::capsule::CapsuleStore;
 use crate::error::{Error, Result};
 use crate::ids::BlobId;
 use crate::limits;
@@ -115,6 +117,34 @@ impl<M: Memory> Vault<M> {
         read_range(&self.arena, &range.content, range.start, range.len)
     }
 
+    /// Deletes a blob that no memory references; returns its id.
+    ///
+    /// # Errors
+    /// [`Error::BlobIdMalformed`]; [`Error::NotFound`] where there is no such blob or the caller may not read it;
+    /// [`Error::Unauthorized`] for one who may read it but not govern its capsule; [`Error::Conflict`] while a memory references it.
+    pub fn blob_delete(&mut self, call: Call, locator: &str) -> Result<String> {
+        let blob = self.readable_blob(call, locator)?;
+        let capsule = blob.record.capsule();
+        if !self.capsules.roles(call.person()?, capsule).may_govern() {
+            return Err(Error::Unauthorized);
+        }
+        if blob.record.references > 0 {
+            return Err(Error::Conflict(format!(
+                "{} is referenced by {} assets; remove them first",
+                blob.id, blob.record.references
+            )));
+        }
+        let mut needs = BlobStore::<M>::needs_for_references(1);
+        needs.extend(
+            self.arena
+                .needs(&[], self.extents_freed_with(std::slice::from_ref(&blob))),
+        );
+        needs.push(CapsuleStore::<M>::need_for_usage());
+        self.regions.reserve_for_freeing(&needs)?;
+        self.remove_blob(&blob);
+        Ok(blob.id.to_string())
+    }
+
     fn readable_blob(&self, call: Call, locator: &str) -> Result<Blob> {
         let person = call.person()?;
         let blob = self
@@ -138,13 +168,7 @@ impl<M: Memory> Vault<M> {
             let may = self.permissions_on(person, now, &memory);
             memory.record.assets.iter().any(|asset| {
                 let is_this = matches!(asset.content, StoredAsset::Blob { blob: id, .. } if id == blob.id.0);
-                let is_original = asset.metadata.base.asset_type.0 == AssetType::Original;
-                is_this
-                    && may.has(if is_original {
-                        Permissions::VIEW.union(Permissions::DOWNLOAD)
-                    } else {
-                        Permissions::VIEW
-                    })
+                is_this && may.has(asset.needed_to_read())
             })
         })
     }

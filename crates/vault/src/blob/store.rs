@@ -32,9 +32,9 @@ const RECORD_BOUND: usize = 192;
 impl<M: Memory> BlobStore<M> {
     pub fn open(manager: &RegionManager<M>) -> Self {
         Self {
-            blobs: BTreeMap::init(manager.region(regions::BLOBS)),
-            by_hash: BTreeMap::init(manager.region(regions::CONTENT_BY_HASH)),
-            users: BTreeMap::init(manager.region(regions::BLOB_USERS)),
+            blobs: BTreeMap::init(manager.tree_region(regions::BLOBS)),
+            by_hash: BTreeMap::init(manager.tree_region(regions::CONTENT_BY_HASH)),
+            users: BTreeMap::init(manager.tree_region(regions::BLOB_USERS)),
         }
     }
 

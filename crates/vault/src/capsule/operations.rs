@@ -2,19 +2,18 @@
 
 use ic_stable_structures::Memory;
 use keepsake_api::{
-    BackendHosting, BlobHosting, Capsule, CapsuleHeader, CapsuleInfo, ControllerState,
-    DatabaseHosting, HostingPreferences, OwnerState, PersonRef,
+    BackendHosting, BlobHosting, Capsule, CapsuleHeader, CapsuleInfo, CapsuleUpdateData,
+    ControllerState, DatabaseHosting, HostingPreferences, OwnerState, PersonRef,
 };
 
 use super::record::{CapsuleRecord, CapsuleUsage, OwnerRecord};
 use super::store::CapsuleStore;
 use crate::Vault;
-use crate::access::{PersonKey, Roles, check_person};
+use crate::access::{Permissions, PersonKey, Roles, check_person};
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::ids::CapsuleId;
 use crate::limits;
-use crate::regions;
 use crate::stored::StoredPerson;
 
 impl<M: Memory> Vault<M> {
@@ -48,9 +47,8 @@ impl<M: Memory> Vault<M> {
         {
             return Err(Error::ResourceExhausted);
         }
-        let mut needs = CapsuleStore::<M>::needs_for_insert();
-        needs.push((regions::SETTINGS, 1_024));
-        self.regions.reserve(&needs)?;
+        self.regions
+            .reserve(&CapsuleStore::<M>::needs_for_insert())?;
 
         let capsules = &self.capsules;
         let capsule = CapsuleId(
@@ -92,15 +90,7 @@ impl<M: Memory> Vault<M> {
     /// # Errors
     /// [`Error::Unauthorized`] for the anonymous caller; [`Error::NotFound`] where there is none that the caller may read.
     pub fn capsules_read_basic(&self, call: Call, id: Option<&str>) -> Result<CapsuleInfo> {
-        let caller = call.person()?;
-        let capsule = match id {
-            Some(id) => CapsuleId::parse(id).ok_or(Error::NotFound)?,
-            None => self.capsules.own(caller).ok_or(Error::NotFound)?,
-        };
-        let roles = self.capsules.roles(caller, capsule);
-        if !roles.may_use() {
-            return Err(Error::NotFound);
-        }
+        let (capsule, roles) = self.readable_capsule(call, id)?;
         let record = self.capsules.get(capsule).ok_or(Error::NotFound)?;
         let usage = self.capsules.usage(capsule);
         Ok(CapsuleInfo {
@@ -116,6 +106,46 @@ impl<M: Memory> Vault<M> {
             created_at: record.created_at,
             updated_at: usage.updated_at,
         })
+    }
+
+    /// A capsule with its newest memories, at most [`limits::CAPSULE_MEMORIES_MAX`] and as many as fit a reply; without an id, the
+    /// caller's own.
+    ///
+    /// # Errors
+    /// As [`Self::capsules_read_basic`].
+    pub fn capsules_read_full(&self, call: Call, id: Option<&str>) -> Result<Capsule> {
+        let (capsule, roles) = self.readable_capsule(call, id)?;
+        let mut answer = self.capsule_on_the_wire(capsule)?;
+        answer.memories = self.newest_memories(call, capsule, Permissions::of_roles(roles));
+        Ok(answer)
+    }
+
+    /// Changes what a client may set of a capsule; returns it, without memories.
+    ///
+    /// # Errors
+    /// As [`Self::capsules_read_basic`]; [`Error::Unauthorized`] for one who may read but not govern it.
+    pub fn capsules_update(
+        &mut self,
+        call: Call,
+        id: &str,
+        update: CapsuleUpdateData,
+    ) -> Result<Capsule> {
+        let (capsule, roles) = self.readable_capsule(call, Some(id))?;
+        if !roles.may_govern() {
+            return Err(Error::Unauthorized);
+        }
+        let before = self.capsules.get(capsule).ok_or(Error::NotFound)?;
+        let mut record = before.clone();
+        record.bound_to_neon = update.bound_to_neon.unwrap_or(before.bound_to_neon);
+        if record != before {
+            self.regions
+                .reserve(&CapsuleStore::<M>::needs_for_insert())?;
+            self.capsules.set(capsule, &record);
+            let mut usage = self.capsules.usage(capsule);
+            usage.updated_at = call.now;
+            self.capsules.set_usage(capsule, &usage);
+        }
+        self.capsule_on_the_wire(capsule)
     }
 
     /// Every capsule that the caller owns, controls or is the subject of, at most [`limits::CAPSULES_PER_PERSON_MAX`]: those that
@@ -143,6 +173,20 @@ impl<M: Memory> Vault<M> {
                 })
             })
             .collect()
+    }
+
+    fn readable_capsule(&self, call: Call, id: Option<&str>) -> Result<(CapsuleId, Roles)> {
+        let caller = call.person()?;
+        let capsule = match id {
+            Some(id) => CapsuleId::parse(id).ok_or(Error::NotFound)?,
+            None => self.capsules.own(caller).ok_or(Error::NotFound)?,
+        };
+        let roles = self.capsules.roles(caller, capsule);
+        if roles.may_use() {
+            Ok((capsule, roles))
+        } else {
+            Err(Error::NotFound)
+        }
     }
 
     /// The capsule named, and what the caller is in it.

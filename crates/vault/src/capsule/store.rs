@@ -26,10 +26,10 @@ fn role_key(person: PersonKey, capsule: CapsuleId) -> Key<24> {
 impl<M: Memory> CapsuleStore<M> {
     pub fn open(manager: &RegionManager<M>) -> Self {
         Self {
-            capsules: BTreeMap::init(manager.region(regions::CAPSULES)),
-            usage: BTreeMap::init(manager.region(regions::CAPSULE_USAGE)),
-            roles: BTreeMap::init(manager.region(regions::CAPSULE_ROLES)),
-            own: BTreeMap::init(manager.region(regions::OWN_CAPSULES)),
+            capsules: BTreeMap::init(manager.tree_region(regions::CAPSULES)),
+            usage: BTreeMap::init(manager.tree_region(regions::CAPSULE_USAGE)),
+            roles: BTreeMap::init(manager.tree_region(regions::CAPSULE_ROLES)),
+            own: BTreeMap::init(manager.tree_region(regions::OWN_CAPSULES)),
         }
     }
 

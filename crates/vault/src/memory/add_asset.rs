@@ -8,9 +8,8 @@ use super::create::check_record;
 use super::record::Memory;
 use super::store::MemoryStore;
 use crate::Vault;
-use crate::access::Permissions;
 use crate::call::Call;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ids::{AssetId, Idem};
 use crate::stable::Record;
 
@@ -18,10 +17,10 @@ impl<M: StableMemory> Vault<M> {
     /// Adds a blob as an asset; returns the asset's id, also where the same request added it before.
     ///
     /// # Errors
-    /// [`Error::Unauthorized`] for the anonymous caller, and for one who may view the memory but not manage it;
-    /// [`Error::NotFound`] for a memory that the caller may not view; [`Error::IdemEmpty`], [`Error::IdemTooLong`];
-    /// [`Error::BlobIdMalformed`], [`Error::BlobMismatch`], [`Error::SizeMismatch`], [`Error::Invalid`];
-    /// [`Error::ResourceExhausted`] where the memory's asset list or the vault is full.
+    /// [`crate::Error::Unauthorized`] for the anonymous caller, and for one who may view the memory but not manage it;
+    /// [`crate::Error::NotFound`] for a memory that the caller may not view; [`crate::Error::IdemEmpty`], [`crate::Error::IdemTooLong`];
+    /// [`crate::Error::BlobIdMalformed`], [`crate::Error::BlobMismatch`], [`crate::Error::SizeMismatch`], [`crate::Error::Invalid`];
+    /// [`crate::Error::ResourceExhausted`] where the memory's asset list or the vault is full.
     pub fn memories_add_asset(
         &mut self,
         call: Call,
@@ -43,7 +42,7 @@ impl<M: StableMemory> Vault<M> {
     /// Adds inline bytes as an asset; returns the asset's id, also where the same request added it before.
     ///
     /// # Errors
-    /// As [`Self::memories_add_asset`], with [`Error::InlineTooLarge`] instead of the blob's; [`Error::ResourceExhausted`]
+    /// As [`Self::memories_add_asset`], with [`crate::Error::InlineTooLarge`] instead of the blob's; [`crate::Error::ResourceExhausted`]
     /// also where the capsule's inline budget does not take them.
     pub fn memories_add_inline_asset(
         &mut self,
@@ -56,15 +55,6 @@ impl<M: StableMemory> Vault<M> {
         let idem = Idem::parse(idem)?;
         let asset = self.check_inline(call, input.bytes.into_vec(), input.metadata)?;
         self.add_asset(call, memory, idem, asset)
-    }
-
-    fn manageable_memory(&self, call: Call, memory: &str) -> Result<Memory> {
-        let (memory, may) = self.visible_memory(call, memory)?;
-        if may.has(Permissions::MANAGE) {
-            Ok(memory)
-        } else {
-            Err(Error::Unauthorized)
-        }
     }
 
     fn add_asset(

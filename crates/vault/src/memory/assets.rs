@@ -6,7 +6,6 @@ use minicbor::Encode;
 
 use super::record::{AssetRecord, StoredAsset};
 use crate::Vault;
-use crate::arena::Arena;
 use crate::blob::{Blob, BlobStore};
 use crate::call::Call;
 use crate::capsule::{CapsuleStore, CapsuleUsage};
@@ -216,7 +215,7 @@ impl<M: StableMemory> Vault<M> {
         let mut needs = vec![CapsuleStore::<M>::need_for_usage()];
         if !placements.is_empty() {
             let placements: Vec<_> = placements.iter().collect();
-            needs.extend(Arena::<M>::needs(&placements, 0));
+            needs.extend(self.arena.needs(&placements, 0));
         }
         let references = assets
             .iter()

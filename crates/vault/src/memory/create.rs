@@ -185,8 +185,11 @@ impl<M: StableMemory> Vault<M> {
     ///
     /// Panics (in a canister: traps, which rolls the message back) on a difference.
     pub(super) fn verify_written(&self, memory: &Memory, first_new: usize) {
+        let written = Record::encode(&memory.record);
         assert!(
-            self.memories.get(memory.id).as_ref() == Some(memory),
+            self.memories
+                .encoded(memory.id)
+                .is_some_and(|read| read == written),
             "post-write verification: the memory does not read back as written"
         );
         for asset in &memory.record.assets[first_new..] {

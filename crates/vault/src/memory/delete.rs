@@ -1,19 +1,19 @@
 //! Deleting memories (contract, "Deleting"). What is freed is free at once (I7).
 
 use ic_stable_structures::Memory as StableMemory;
+use keepsake_api::BulkDeleteResult;
 
-use super::external::ExternalDeletions;
-use super::record::StoredAsset;
+use super::grants::{Grantee, Grants};
+use super::record::Memory;
+use super::release::Release;
 use super::store::MemoryStore;
 use crate::Vault;
 use crate::access::Permissions;
-use crate::arena::{Arena, Extent};
-use crate::blob::{Blob, BlobStore};
 use crate::call::Call;
 use crate::capsule::CapsuleStore;
 use crate::error::{Error, Result};
-use crate::ids::{BlobId, MemoryId};
-use crate::stored::Coded;
+use crate::ids::{CapsuleId, MemoryId};
+use crate::limits;
 
 impl<M: StableMemory> Vault<M> {
     /// Deletes a memory. Its inline assets go with it. With `delete_assets`, blobs that nothing references any more go too, and
@@ -38,66 +38,62 @@ impl<M: StableMemory> Vault<M> {
         if !may.has(Permissions::OWN) {
             return Err(Error::Unauthorized);
         }
-        let mut inline: Vec<Extent> = Vec::new();
-        let mut references: Vec<BlobId> = Vec::new();
-        let mut external: Vec<(Coded<_>, &str)> = Vec::new();
-        for asset in &memory.record.assets {
-            match &asset.content {
-                StoredAsset::Inline { place, .. } => inline.push(*place),
-                StoredAsset::Blob { blob, .. } => references.push(BlobId(*blob)),
-                StoredAsset::External {
-                    location,
-                    storage_key,
-                    ..
-                } if delete_assets => external.push((*location, storage_key)),
-                StoredAsset::External { .. } => {}
+        self.delete_memory(call, memory, delete_assets)
+    }
+
+    /// Deletes several memories of a capsule, each judged by itself: one that is not there, is in another capsule, or may not be
+    /// deleted by the caller counts as failed.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] for the anonymous caller; [`Error::NotFound`] for a capsule in which the caller is nothing and
+    /// has no memory to delete; [`Error::Invalid`] for more than [`limits::BULK_MAX`] ids.
+    pub fn memories_delete_bulk(
+        &mut self,
+        call: Call,
+        capsule: &str,
+        memories: &[String],
+        delete_assets: bool,
+    ) -> Result<BulkDeleteResult> {
+        let person = call.person()?;
+        limits::check_bulk("memory_ids", memories.len())?;
+        let capsule = CapsuleId::parse(capsule).ok_or(Error::NotFound)?;
+        let mut deleted = 0;
+        for id in memories {
+            let is_here = MemoryId::parse(id)
+                .and_then(|id| self.memories.capsule_of(id))
+                .is_some_and(|of| of == capsule);
+            if is_here && self.memories_delete(call, id, delete_assets).is_ok() {
+                deleted += 1;
             }
         }
+        if deleted == 0 && !self.capsules.roles(person, capsule).may_use() {
+            return Err(Error::NotFound);
+        }
+        let failed = memories.len() as u32 - deleted;
+        Ok(BulkDeleteResult {
+            deleted_count: deleted,
+            failed_count: failed,
+            message: format!("{deleted} deleted, {failed} failed"),
+        })
+    }
+
+    fn delete_memory(&mut self, call: Call, memory: Memory, delete_assets: bool) -> Result<()> {
+        let release = Release::of(&memory.record.assets, delete_assets);
+        let grantees = Grantee::all(memory.capsule, &memory.record.access_entries());
         let mut needs = MemoryStore::<M>::needs(0);
+        needs.push(Grants::<M>::need(grantees.len()));
         needs.push(CapsuleStore::<M>::need_for_usage());
-        if !references.is_empty() {
-            needs.extend(BlobStore::<M>::needs_for_references(references.len()));
-        }
-        let mut freed = inline.len();
-        if delete_assets {
-            let mut blobs = references.clone();
-            blobs.sort();
-            blobs.dedup();
-            let blobs: Vec<Blob> = blobs
-                .iter()
-                .filter_map(|blob| self.blobs.get(*blob))
-                .collect();
-            freed += self.extents_freed_with(&blobs);
-        }
-        needs.extend(Arena::<M>::needs(&[], freed));
-        if !external.is_empty() {
-            let key_bytes = external.iter().map(|(_, key)| key.len()).sum();
-            needs.push(ExternalDeletions::<M>::need(external.len(), key_bytes));
-        }
-        self.regions.reserve(&needs)?;
+        needs.extend(self.needs_for_release(&release));
+        self.regions.reserve_for_freeing(&needs)?;
 
         let mut usage = self.capsules.usage(memory.capsule);
         usage.memories -= 1;
-        usage.inline_bytes -= inline.iter().map(|place| place.len).sum::<u64>();
+        usage.inline_bytes -= release.inline_bytes();
         usage.updated_at = call.now;
         self.capsules.set_usage(memory.capsule, &usage);
         self.memories.delete(&memory, call.now);
-        for place in inline {
-            self.arena.free(place);
-        }
-        for blob in references {
-            let left = self.blobs.change_references(blob, memory.id, -1);
-            if delete_assets
-                && left == 0
-                && let Some(blob) = self.blobs.get(blob)
-            {
-                self.remove_blob(&blob);
-            }
-        }
-        for (location, storage_key) in external {
-            self.external_deletions
-                .add(memory.capsule, location.0, storage_key, call.now);
-        }
+        self.grants.replace(memory.id, &grantees, &[]);
+        self.release(memory.capsule, memory.id, release, call.now);
         Ok(())
     }
 }

@@ -28,7 +28,7 @@ pub struct ExternalDeletions<M: Memory> {
 impl<M: Memory> ExternalDeletions<M> {
     pub fn open(manager: &RegionManager<M>) -> Self {
         Self {
-            map: BTreeMap::init(manager.region(regions::EXTERNAL_DELETIONS)),
+            map: BTreeMap::init(manager.tree_region(regions::EXTERNAL_DELETIONS)),
         }
     }
 

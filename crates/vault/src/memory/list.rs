@@ -9,6 +9,7 @@ use keepsake_api::{AssetKind, AssetLink, AssetLinks, AssetType, MemoryHeader, Pa
 use super::record::{AssetRecord, Memory, StoredAsset};
 use super::store::Position;
 use crate::Vault;
+use crate::access::Permissions;
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::hash::Sha256Digest;
@@ -31,18 +32,9 @@ impl<M: StableMemory> Vault<M> {
         limit: Option<u32>,
     ) -> Result<Page> {
         let person = call.person()?;
-        let (capsule, _) = self.capsule_for(person, capsule)?;
-        let limit = match limit {
-            Some(0) => {
-                let most = limits::PAGE_MAX;
-                return Err(Error::invalid(
-                    "limit",
-                    format!("0; 1 to {most} are allowed"),
-                ));
-            }
-            Some(limit) => limit.min(limits::PAGE_MAX) as usize,
-            None => limits::PAGE_DEFAULT as usize,
-        };
+        let (capsule, roles) = self.capsule_for(person, capsule)?;
+        let may = Permissions::of_roles(roles);
+        let limit = page_limit(limit)?;
         let after = cursor.map(parse_cursor).transpose()?;
         let tokens = TokenKey::new(self.settings.secret(crate::token::SECRET)?);
         let mut items: Vec<MemoryHeader> = Vec::new();
@@ -59,7 +51,7 @@ impl<M: StableMemory> Vault<M> {
                 time: memory.record.time(),
                 memory: memory.id,
             });
-            let header = self.header(call, &tokens, memory);
+            let header = self.header(call, &tokens, memory, may);
             bytes += header_len(&header);
             items.push(header);
         }
@@ -69,7 +61,13 @@ impl<M: StableMemory> Vault<M> {
         })
     }
 
-    fn header(&self, call: Call, tokens: &TokenKey, memory: Memory) -> MemoryHeader {
+    pub(super) fn header(
+        &self,
+        call: Call,
+        tokens: &TokenKey,
+        memory: Memory,
+        may: Permissions,
+    ) -> MemoryHeader {
         let derived = self.derived(&memory, call.now);
         // The first of its kind that the vault holds itself: external content has no link here.
         let first = |asset_type| {
@@ -78,10 +76,12 @@ impl<M: StableMemory> Vault<M> {
                     && !matches!(asset.content, StoredAsset::External { .. })
             })
         };
+        let readable =
+            |asset_type| first(asset_type).filter(|asset| may.has(asset.needed_to_read()));
         let linked = [
-            (AssetKind::Original, first(AssetType::Original)),
-            (AssetKind::Display, first(AssetType::Display)),
-            (AssetKind::Thumbnail, first(AssetType::Thumbnail)),
+            (AssetKind::Original, readable(AssetType::Original)),
+            (AssetKind::Display, readable(AssetType::Display)),
+            (AssetKind::Thumbnail, readable(AssetType::Thumbnail)),
         ];
         let expires = call.now + limits::LISTING_TOKEN_TTL;
         let mut links =
@@ -151,6 +151,22 @@ impl<M: StableMemory> Vault<M> {
     }
 }
 
+/// # Errors
+/// [`Error::Invalid`] for 0. More than the largest page counts as the largest.
+pub(super) fn page_limit(limit: Option<u32>) -> Result<usize> {
+    match limit {
+        Some(0) => {
+            let most = limits::PAGE_MAX;
+            Err(Error::invalid(
+                "limit",
+                format!("0; 1 to {most} are allowed"),
+            ))
+        }
+        Some(limit) => Ok(limit.min(limits::PAGE_MAX) as usize),
+        None => Ok(limits::PAGE_DEFAULT as usize),
+    }
+}
+
 fn kind_type(kind: AssetKind) -> AssetType {
     match kind {
         AssetKind::Original => AssetType::Original,
@@ -184,7 +200,7 @@ fn hex(digest: Sha256Digest) -> String {
 }
 
 /// About how many bytes a header takes in a reply.
-fn header_len(header: &MemoryHeader) -> usize {
+pub(super) fn header_len(header: &MemoryHeader) -> usize {
     let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     let links = [
         &header.assets.original,

@@ -2,16 +2,28 @@
 //! its asset list, never content.
 
 mod add_asset;
+mod asset_read;
 mod assets;
 mod create;
 mod delete;
+mod entries;
 mod external;
+mod grants;
 mod list;
+mod presence;
 mod read;
 mod record;
+mod release;
+mod remove_asset;
+mod shared;
 mod store;
+mod tokens;
+mod update;
 
 pub use create::NewMemory;
 pub use external::ExternalDeletions;
+#[cfg(any(test, feature = "recount"))]
+pub use grants::Grantee;
+pub use grants::Grants;
 pub use record::StoredAsset;
 pub use store::MemoryStore;

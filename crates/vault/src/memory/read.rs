@@ -12,8 +12,9 @@ use crate::access::{self, Permissions, PersonKey};
 use crate::call::Call;
 use crate::capsule::NothingRecorded;
 use crate::error::{Error, Result};
-use crate::ids::{BlobId, MemoryId};
+use crate::ids::{BlobId, CapsuleId, MemoryId};
 use crate::limits;
+use crate::stable::Record;
 use crate::stored::Derived;
 
 impl<M: StableMemory> Vault<M> {
@@ -24,6 +25,40 @@ impl<M: StableMemory> Vault<M> {
     pub fn memories_read(&self, call: Call, memory: &str) -> Result<api::Memory> {
         let (memory, may) = self.visible_memory(call, memory)?;
         Ok(self.memory_on_the_wire(call, memory, may))
+    }
+
+    /// The capsule's newest memories with their ids, at most [`limits::CAPSULE_MEMORIES_MAX`] and as many as fit a reply; inline bytes are
+    /// left out where they would not.
+    pub(crate) fn newest_memories(
+        &self,
+        call: Call,
+        capsule: CapsuleId,
+        may: Permissions,
+    ) -> Vec<(String, api::Memory)> {
+        let mut inline_left = limits::REPLY_INLINE_MAX;
+        let mut records_left = limits::MEMORY_RECORD_MAX;
+        let mut newest = Vec::new();
+        for memory in self
+            .memories
+            .list(capsule, None)
+            .take(limits::CAPSULE_MEMORIES_MAX as usize)
+        {
+            // What the memory takes in a reply: about its record, with the names of its fields written once for all.
+            let len = Record::encode(&memory.record).len() * 2 + 200;
+            if len > records_left && !newest.is_empty() {
+                break;
+            }
+            records_left = records_left.saturating_sub(len);
+            let mut wire = self.memory_on_the_wire(call, memory, may);
+            for asset in &mut wire.inline_assets {
+                if asset.bytes.len() > inline_left {
+                    asset.bytes.clear();
+                }
+                inline_left -= asset.bytes.len();
+            }
+            newest.push((wire.id.clone(), wire));
+        }
+        newest
     }
 
     /// The memory with this id, and what the caller may do with it: at least view it.
@@ -55,7 +90,12 @@ impl<M: StableMemory> Vault<M> {
         access::permissions(roles, &entries, person, now, &NothingRecorded)
     }
 
-    fn memory_on_the_wire(&self, call: Call, memory: Memory, may: Permissions) -> api::Memory {
+    pub(crate) fn memory_on_the_wire(
+        &self,
+        call: Call,
+        memory: Memory,
+        may: Permissions,
+    ) -> api::Memory {
         let derived = self.derived(&memory, call.now);
         let entries: Vec<AccessEntry> = memory.record.access_entries();
         let access_entries = if may.has(Permissions::SHARE) {
@@ -73,6 +113,7 @@ impl<M: StableMemory> Vault<M> {
         let mut blob_external_assets = Vec::new();
         for asset in memory.record.assets {
             let asset_id = asset.id().to_string();
+            let may_read = may.has(asset.needed_to_read());
             let metadata = asset
                 .metadata
                 .clone()
@@ -80,7 +121,7 @@ impl<M: StableMemory> Vault<M> {
             match asset.content {
                 StoredAsset::Inline { place, .. } => inline_assets.push(MemoryAssetInline {
                     asset_id,
-                    bytes: if place.len <= carried {
+                    bytes: if place.len <= carried && may_read {
                         ByteBuf::from(self.arena.read(place))
                     } else {
                         ByteBuf::new()

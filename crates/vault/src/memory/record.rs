@@ -1,8 +1,9 @@
 //! What is stored of a memory.
 
-use keepsake_api::{AccessEntry, BlobHosting};
+use keepsake_api::{AccessEntry, AssetType, BlobHosting};
 use minicbor::{Decode, Encode};
 
+use crate::access::Permissions;
 use crate::arena::Extent;
 use crate::hash::Sha256Digest;
 use crate::ids::{AssetId, CapsuleId, MemoryId};
@@ -75,6 +76,16 @@ impl AssetRecord {
             StoredAsset::Inline { place, .. } => place.len,
             StoredAsset::Blob { len, .. } => *len,
             StoredAsset::External { len, .. } => len.unwrap_or(0),
+        }
+    }
+
+    /// What reading the content takes: a derivative is part of viewing, everything else is downloading.
+    pub fn needed_to_read(&self) -> Permissions {
+        match self.metadata.base.asset_type.0 {
+            AssetType::Display | AssetType::Thumbnail | AssetType::Placeholder => Permissions::VIEW,
+            AssetType::Original | AssetType::Metadata => {
+                Permissions::VIEW.union(Permissions::DOWNLOAD)
+            }
         }
     }
 

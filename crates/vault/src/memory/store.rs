@@ -41,8 +41,8 @@ fn index_value(state: u8, capsule: CapsuleId, time: u64) -> Key<17> {
 impl<M: StableMemory> MemoryStore<M> {
     pub fn open(manager: &RegionManager<M>) -> Self {
         Self {
-            index: BTreeMap::init(manager.region(regions::MEMORY_INDEX)),
-            timeline: BTreeMap::init(manager.region(regions::TIMELINE)),
+            index: BTreeMap::init(manager.tree_region(regions::MEMORY_INDEX)),
+            timeline: BTreeMap::init(manager.tree_region(regions::TIMELINE)),
         }
     }
 
@@ -61,6 +61,20 @@ impl<M: StableMemory> MemoryStore<M> {
     }
 
     pub fn get(&self, id: MemoryId) -> Option<Memory> {
+        let (capsule, record) = self.find(id)?;
+        Some(Memory {
+            id,
+            capsule,
+            record: record.decode(),
+        })
+    }
+
+    /// The memory's record as it is stored.
+    pub fn encoded(&self, id: MemoryId) -> Option<Record<MemoryRecord>> {
+        self.find(id).map(|(_, record)| record)
+    }
+
+    fn find(&self, id: MemoryId) -> Option<(CapsuleId, Record<MemoryRecord>)> {
         let value = self.index.get(&Key(id.0))?;
         if value.0[0] != LIVE {
             return None;
@@ -71,11 +85,14 @@ impl<M: StableMemory> MemoryStore<M> {
             memory: id,
         };
         let record = self.timeline.get(&timeline_key(capsule, position))?;
-        Some(Memory {
-            id,
-            capsule,
-            record: record.decode(),
-        })
+        Some((capsule, record))
+    }
+
+    /// The capsule that a memory is in, or was in before it was deleted.
+    pub fn capsule_of(&self, id: MemoryId) -> Option<CapsuleId> {
+        self.index
+            .get(&Key(id.0))
+            .map(|value| CapsuleId(value.number(1)))
     }
 
     /// The capsule that a deleted memory was in.

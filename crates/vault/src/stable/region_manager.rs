@@ -36,6 +36,11 @@ const TABLE_OFFSET: u64 = BLOCK;
 const DATA_OFFSET: u64 = TABLE_OFFSET + MAX_BUCKETS * 4;
 const MAX_BUCKET_BLOCKS: u64 = 32_768;
 const GROWTH_DIVISOR: u64 = 32;
+/// What content leaves ungrown: 1/64 of what is in use, between 256 KiB and 32 MiB, and some entries of the bucket table.
+const HEADROOM_DIVISOR: u64 = 64;
+const HEADROOM_MIN: u64 = 256 * 1024;
+const HEADROOM_MAX: u64 = 32 * 1024 * 1024;
+const HEADROOM_BUCKETS: u64 = 256;
 
 /// The memory below cannot grow by as much as an operation needs. Nothing was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -69,6 +74,8 @@ struct RegionState {
     /// Bytes that have a bucket.
     backed: u64,
     buckets: Vec<Bucket>,
+    /// Whether a B-tree of ic-stable-structures lies in it, whose allocator knows what is free.
+    is_tree: bool,
 }
 
 impl RegionState {
@@ -173,7 +180,7 @@ impl<M: Memory> RegionManager<M> {
         })
     }
 
-    /// The region with this number, 0 to 63.
+    /// The region with this number, 0 to 63, for content of the caller's own layout.
     pub fn region(&self, id: u8) -> Region<M> {
         assert!(usize::from(id) < REGION_COUNT, "region {id} does not exist");
         Region {
@@ -182,42 +189,138 @@ impl<M: Memory> RegionManager<M> {
         }
     }
 
-    /// Makes sure that each of the regions named can take `bytes` more bytes beyond what it has buckets for, all of
-    /// them together, without growing the memory below.
+    /// The region with this number, 0 to 63, for a B-tree: what is free inside the tree counts when memory is reserved.
+    pub fn tree_region(&self, id: u8) -> Region<M> {
+        let region = self.region(id);
+        self.inner.borrow_mut().regions[usize::from(id)].is_tree = true;
+        region
+    }
+
+    /// Makes sure that each of the regions named can take `bytes` more bytes, all of them together, without growing the memory
+    /// below: a tree beyond what is allocated in it, any other region beyond what it has buckets for.
+    ///
+    /// Some room is left ungrown, so that a vault that is full can be emptied and used again: content stops growing first, while the
+    /// trees that keep track of it still can; and half of what content leaves is for [`Self::reserve_for_freeing`] alone.
     ///
     /// # Errors
     /// [`OutOfMemory`] where the memory cannot grow or the bucket table is full. Nothing changed then.
     pub fn reserve(&self, needs: &[(u8, u64)]) -> Result<(), OutOfMemory> {
-        let inner = self.inner.borrow();
-        let mut bytes = 0u64;
-        for &(id, need) in needs {
-            let region = &inner.regions[usize::from(id)];
-            // Several writes may each start a bucket: their sum is at most what is needed plus one step.
-            bytes = bytes
-                .checked_add(need)
-                .and_then(|sum| sum.checked_add(region.next_bucket(0)))
-                .ok_or(OutOfMemory)?;
-        }
-        let table_room = MAX_BUCKETS - inner.bucket_count;
-        if table_room < 4 * needs.len() as u64 {
-            return Err(OutOfMemory);
-        }
-        let end = inner.end.checked_add(bytes).ok_or(OutOfMemory)?;
-        let pages = end.div_ceil(PAGE).saturating_sub(inner.memory.size());
-        if pages > 0 && inner.memory.grow(pages) < 0 {
-            return Err(OutOfMemory);
-        }
-        Ok(())
+        let headroom = (self.used() / HEADROOM_DIVISOR).clamp(HEADROOM_MIN, HEADROOM_MAX);
+        let growth = self.inner.borrow().growth(needs)?;
+        let (left, buckets) = match growth {
+            Growth { content: 0, .. } => (headroom / 2, HEADROOM_BUCKETS / 2),
+            _ => (headroom, HEADROOM_BUCKETS),
+        };
+        self.inner.borrow().grow_for(growth, left, buckets)
     }
 
-    /// Bytes of the memory below that are in use, table and buckets; for tests.
-    #[cfg(any(test, feature = "recount"))]
+    /// The same for an operation that frees more than it takes, without leaving any room.
+    ///
+    /// # Errors
+    /// As [`Self::reserve`].
+    pub fn reserve_for_freeing(&self, needs: &[(u8, u64)]) -> Result<(), OutOfMemory> {
+        let inner = self.inner.borrow();
+        let growth = inner.growth(needs)?;
+        inner.grow_for(growth, 0, 0)
+    }
+
+    /// Bytes of the memory below that are in use: table and buckets.
     pub fn used(&self) -> u64 {
         self.inner.borrow().end
     }
 }
 
+/// Bytes by which regions must grow, at the most.
+struct Growth {
+    trees: u64,
+    content: u64,
+    buckets: u64,
+}
+
 impl<M: Memory> Inner<M> {
+    fn growth(&self, needs: &[(u8, u64)]) -> Result<Growth, OutOfMemory> {
+        let mut growth = Growth {
+            trees: 0,
+            content: 0,
+            buckets: 0,
+        };
+        for &(id, need) in needs {
+            let region = &self.regions[usize::from(id)];
+            let more = need.saturating_sub(self.free_in_tree(id));
+            if more == 0 {
+                continue;
+            }
+            // Several writes may each start a bucket: their sum is at most what is needed plus one step.
+            let sum = if region.is_tree {
+                &mut growth.trees
+            } else {
+                &mut growth.content
+            };
+            *sum = sum
+                .checked_add(more)
+                .and_then(|sum| sum.checked_add(region.next_bucket(0)))
+                .ok_or(OutOfMemory)?;
+            growth.buckets += 4;
+        }
+        Ok(growth)
+    }
+
+    /// Grows the memory below so that it takes this growth and has `left` bytes and `buckets` table entries left.
+    fn grow_for(&self, growth: Growth, left: u64, buckets: u64) -> Result<(), OutOfMemory> {
+        if growth.buckets == 0 {
+            return Ok(());
+        }
+        if MAX_BUCKETS - self.bucket_count < growth.buckets + buckets {
+            return Err(OutOfMemory);
+        }
+        let end = [growth.trees, growth.content, left]
+            .into_iter()
+            .try_fold(self.end, u64::checked_add)
+            .ok_or(OutOfMemory)?;
+        let pages = end.div_ceil(PAGE).saturating_sub(self.memory.size());
+        if pages > 0 && self.memory.grow(pages) < 0 {
+            return Err(OutOfMemory);
+        }
+        Ok(())
+    }
+
+    /// Bytes of the region that its tree can allocate without a new bucket; 0 for a region that holds no tree.
+    ///
+    /// Read from the header of the tree's allocator (ic-stable-structures, `btreemap/allocator.rs`, layout version 1): at offset 52 the
+    /// magic "BTA" and the version, at 60 the bytes of a chunk, at 68 the number of chunks allocated; from 100 on, the chunks, each
+    /// behind 16 bytes of its own.
+    fn free_in_tree(&self, id: u8) -> u64 {
+        const ALLOCATOR: u64 = 52;
+        const CHUNKS: u64 = 100;
+        const CHUNK_HEADER: u64 = 16;
+        let region = &self.regions[usize::from(id)];
+        if !region.is_tree || region.backed < CHUNKS {
+            return 0;
+        }
+        let mut header = [0; 24];
+        self.pieces(id, ALLOCATOR, 24, |at, range| {
+            if let Some(at) = at {
+                self.memory.read(at, &mut header[range]);
+            }
+        });
+        let (magic, numbers) = header.split_at(8);
+        if magic[..4] != *b"BTA\x01" {
+            return 0;
+        }
+        let number = |bytes: &[u8]| {
+            bytes
+                .iter()
+                .rev()
+                .fold(0u64, |number, byte| number << 8 | u64::from(*byte))
+        };
+        let chunk = number(&numbers[..8]).saturating_add(CHUNK_HEADER);
+        // One chunk header lies behind the last chunk, and belongs to none.
+        let taken = number(&numbers[8..])
+            .saturating_add(1)
+            .saturating_mul(chunk);
+        (region.backed - CHUNKS).saturating_sub(taken)
+    }
+
     /// Calls `f(offset in the memory below, range of the caller's buffer)` for each piece of `[offset, offset + length)`
     /// that has a bucket, and with `None` for what has none.
     fn pieces(
@@ -296,6 +399,13 @@ impl<M> Clone for Region<M> {
             id: self.id,
             inner: Rc::clone(&self.inner),
         }
+    }
+}
+
+impl<M: Memory> Region<M> {
+    /// Bytes that have a bucket.
+    pub fn backed(&self) -> u64 {
+        self.inner.borrow().regions[usize::from(self.id)].backed
     }
 }
 
@@ -434,7 +544,7 @@ mod tests {
                 self.0.size()
             }
             fn grow(&self, pages: u64) -> i64 {
-                if self.0.size() + pages > 2 {
+                if self.0.size() + pages > 6 {
                     -1
                 } else {
                     self.0.grow(pages)

@@ -8,7 +8,7 @@ use ic_stable_structures::Memory;
 use super::record::{SessionRecord, SessionState};
 use super::store::SessionStore;
 use crate::Vault;
-use crate::arena::{Arena, Extent};
+use crate::arena::Extent;
 use crate::blob::ChunkEntry;
 use crate::error::Result;
 use crate::ids::{SessionId, session_owner_key};
@@ -35,7 +35,8 @@ impl<M: Memory> Vault<M> {
         if now >= session.expires_at() {
             return self.expire(id);
         }
-        self.regions.reserve(&SessionStore::<M>::needs())?;
+        self.regions
+            .reserve_for_freeing(&SessionStore::<M>::needs())?;
         self.sessions.remove_deadline(id, session.deadline);
         session.deadline = session.expires_at();
         self.sessions.set_deadline(id, session.deadline);
@@ -53,8 +54,7 @@ impl<M: Memory> Vault<M> {
     pub(super) fn expire(&mut self, id: SessionId) -> Result<()> {
         if let Some(session) = self.sessions.get(id) {
             self.free_session(&session)?;
-            self.sessions.remove_deadline(id, session.deadline);
-            self.sessions.remove(id);
+            self.sessions.remove(id, &session);
         }
         Ok(())
     }
@@ -72,8 +72,8 @@ impl<M: Memory> Vault<M> {
             extents.push(progress.table);
         }
         let mut needs = SessionStore::<M>::needs();
-        needs.extend(Arena::<M>::needs(&[], extents.len()));
-        self.regions.reserve(&needs)?;
+        needs.extend(self.arena.needs(&[], extents.len()));
+        self.regions.reserve_for_freeing(&needs)?;
         if extents.is_empty() {
             return Ok(());
         }

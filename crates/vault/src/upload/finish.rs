@@ -6,7 +6,7 @@ use keepsake_api::{ByteBuf, StorageBackend, UploadFinishResult};
 use super::record::{Progress, SessionRecord, SessionState};
 use super::store::SessionStore;
 use crate::Vault;
-use crate::arena::{Arena, Extent};
+use crate::arena::Extent;
 use crate::blob::{
     BlobRecord, BlobStore, ChunkEntry, Chunking, Content, Extents, HeldContent, extent_table,
     joined,
@@ -17,7 +17,6 @@ use crate::error::{Error, Result};
 use crate::hash::Sha256Digest;
 use crate::ids::{BlobId, SessionId, session_owner_key};
 use crate::limits;
-use crate::regions;
 
 /// Most gaps that an answer about missing chunks names.
 const GAPS_NAMED: usize = 100;
@@ -100,28 +99,16 @@ impl<M: Memory> Vault<M> {
     }
 
     fn missing_chunks(&self, progress: &Progress) -> String {
-        let mut gaps: Vec<(usize, usize)> = Vec::new();
-        for (index, entry) in ChunkEntry::read_all(&self.arena, progress.table)
-            .into_iter()
-            .enumerate()
-        {
-            if entry.is_received() {
-                continue;
-            }
-            match gaps.last_mut() {
-                Some((_, last)) if *last + 1 == index => *last = index,
-                _ => gaps.push((index, index)),
-            }
-        }
+        let mut gaps = self.missing_ranges(progress, GAPS_NAMED + 1);
         let more = gaps.len() > GAPS_NAMED;
+        gaps.truncate(GAPS_NAMED);
         let mut named: Vec<String> = gaps
             .into_iter()
-            .take(GAPS_NAMED)
-            .map(|(first, last)| {
-                if first == last {
-                    first.to_string()
+            .map(|gap| {
+                if gap.first == gap.last {
+                    gap.first.to_string()
                 } else {
-                    format!("{first}-{last}")
+                    format!("{}-{}", gap.first, gap.last)
                 }
             })
             .collect();
@@ -154,12 +141,11 @@ impl<M: Memory> Vault<M> {
         let table_place = self.arena.place(table.len() as u64, false);
         let mut needs = SessionStore::<M>::needs();
         needs.extend(BlobStore::<M>::needs_for_insert());
-        needs.extend(Arena::<M>::needs(
-            &[&ends, &table_place],
-            places.len() + lists.len() + 3,
-        ));
+        needs.extend(
+            self.arena
+                .needs(&[&ends, &table_place], places.len() + lists.len() + 3),
+        );
         needs.push(CapsuleStore::<M>::need_for_usage());
-        needs.push((regions::SETTINGS, 1_024));
         self.regions.reserve(&needs)?;
 
         let blobs = &self.blobs;

@@ -6,6 +6,7 @@ mod expiry;
 mod finish;
 mod operations;
 mod record;
+mod status;
 mod store;
 
 pub use finish::FinishStep;

@@ -6,14 +6,13 @@ use keepsake_api::UploadConfig;
 use super::record::{Progress, SessionRecord, SessionState};
 use super::store::SessionStore;
 use crate::Vault;
-use crate::arena::{Arena, Extent};
+use crate::arena::Extent;
 use crate::blob::{CHUNK_ENTRY, ChunkEntry, read_range};
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::hash::ResumableSha256;
 use crate::ids::{BlobId, Idem, SessionId, session_idem_key, session_owner_key};
 use crate::limits;
-use crate::regions;
 
 /// How many expired sessions an opening one clears away on the way.
 const SWEPT_PER_BEGIN: usize = 2;
@@ -63,8 +62,7 @@ impl<M: Memory> Vault<M> {
         }
         let table_len = u64::from(expected_chunks) * CHUNK_ENTRY;
         let mut needs = SessionStore::<M>::needs();
-        needs.extend(Arena::<M>::needs(&[&self.arena.place(table_len, false)], 0));
-        needs.push((regions::SETTINGS, 1_024));
+        needs.extend(self.arena.needs(&[&self.arena.place(table_len, false)], 0));
         self.regions.reserve(&needs)?;
 
         let sessions = &self.sessions;
@@ -83,9 +81,8 @@ impl<M: Memory> Vault<M> {
             call.now,
             table,
         );
-        self.sessions.set(session, &record);
+        self.sessions.insert(session, &record);
         self.sessions.opened(session, idem_key, owner);
-        self.sessions.set_deadline(session, record.deadline);
         Ok(session.0)
     }
 
@@ -152,7 +149,7 @@ impl<M: Memory> Vault<M> {
     }
 
     /// The caller's session, unless it has expired.
-    fn own_session(&self, call: Call, id: SessionId) -> Result<SessionRecord> {
+    pub(super) fn own_session(&self, call: Call, id: SessionId) -> Result<SessionRecord> {
         self.sessions
             .get(id)
             .filter(|session| session.is_by(call.caller) && call.now < session.expires_at())
@@ -215,7 +212,7 @@ impl<M: Memory> Vault<M> {
             Vec::new()
         };
         let mut needs = SessionStore::<M>::needs();
-        needs.extend(Arena::<M>::needs(&[&placement, &list], old.len() + 1));
+        needs.extend(self.arena.needs(&[&placement, &list], old.len() + 1));
         self.regions.reserve(&needs)?;
 
         let parts = self.arena.take(placement);

@@ -3,6 +3,7 @@
 use candid::Principal;
 use minicbor::{Decode, Encode};
 
+use crate::access::PersonKey;
 use crate::arena::Extent;
 use crate::hash::{ResumableSha256, Sha256Digest};
 use crate::ids::CapsuleId;
@@ -69,6 +70,10 @@ impl SessionRecord {
 
     pub fn creator(&self) -> &[u8] {
         &self.creator
+    }
+
+    pub fn creator_key(&self) -> PersonKey {
+        PersonKey::of_principal(Principal::from_slice(&self.creator))
     }
 
     pub fn is_by(&self, caller: Principal) -> bool {

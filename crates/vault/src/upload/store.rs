@@ -3,6 +3,7 @@
 use ic_stable_structures::{BTreeMap, Memory};
 
 use super::record::SessionRecord;
+use crate::access::PersonKey;
 use crate::ids::SessionId;
 use crate::regions::{self, RegionId};
 use crate::stable::{Key, Record, Region, RegionManager};
@@ -12,10 +13,15 @@ pub struct SessionStore<M: Memory> {
     by_idem: BTreeMap<Key<16>, Key<8>, Region<M>>,
     open: BTreeMap<Key<16>, Key<4>, Region<M>>,
     deadlines: BTreeMap<Key<16>, Key<0>, Region<M>>,
+    by_creator: BTreeMap<Key<24>, Key<0>, Region<M>>,
 }
 
 fn session_key(session: SessionId) -> Key<8> {
     Key(session.0.to_be_bytes())
+}
+
+fn creator_key(creator: PersonKey, session: SessionId) -> Key<24> {
+    Key::of(&[&creator.0, &session.0.to_be_bytes()])
 }
 
 fn deadline_key(at: u64, session: SessionId) -> Key<16> {
@@ -28,10 +34,11 @@ const RECORD_BOUND: usize = 320;
 impl<M: Memory> SessionStore<M> {
     pub fn open(manager: &RegionManager<M>) -> Self {
         Self {
-            sessions: BTreeMap::init(manager.region(regions::SESSIONS)),
-            by_idem: BTreeMap::init(manager.region(regions::SESSION_BY_IDEM)),
-            open: BTreeMap::init(manager.region(regions::OPEN_SESSIONS)),
-            deadlines: BTreeMap::init(manager.region(regions::SESSION_DEADLINES)),
+            sessions: BTreeMap::init(manager.tree_region(regions::SESSIONS)),
+            by_idem: BTreeMap::init(manager.tree_region(regions::SESSION_BY_IDEM)),
+            open: BTreeMap::init(manager.tree_region(regions::OPEN_SESSIONS)),
+            deadlines: BTreeMap::init(manager.tree_region(regions::SESSION_DEADLINES)),
+            by_creator: BTreeMap::init(manager.tree_region(regions::SESSIONS_BY_CREATOR)),
         }
     }
 
@@ -42,6 +49,7 @@ impl<M: Memory> SessionStore<M> {
             (regions::SESSION_BY_IDEM, crate::tree_need(1, 0)),
             (regions::OPEN_SESSIONS, crate::tree_need(1, 0)),
             (regions::SESSION_DEADLINES, crate::tree_need(2, 0)),
+            (regions::SESSIONS_BY_CREATOR, crate::tree_need(1, 0)),
         ]
     }
 
@@ -110,14 +118,35 @@ impl<M: Memory> SessionStore<M> {
             .map(|key| (key.number(0), SessionId(key.number(8))))
     }
 
-    pub fn remove(&mut self, session: SessionId) {
-        self.sessions.remove(&session_key(session));
+    /// Adds a session with its creator and deadline.
+    pub fn insert(&mut self, session: SessionId, record: &SessionRecord) {
+        self.set(session, record);
+        self.set_deadline(session, record.deadline);
+        self.by_creator
+            .insert(creator_key(record.creator_key(), session), Key([]));
     }
 
-    /// How many sessions have a deadline, for recounting in tests.
+    /// Removes a session with its creator and deadline.
+    pub fn remove(&mut self, session: SessionId, record: &SessionRecord) {
+        self.sessions.remove(&session_key(session));
+        self.remove_deadline(session, record.deadline);
+        self.by_creator
+            .remove(&creator_key(record.creator_key(), session));
+    }
+
+    /// The sessions that the person opened, by number.
+    pub fn of_creator(&self, person: PersonKey) -> impl Iterator<Item = SessionId> + '_ {
+        self.by_creator
+            .keys_range(
+                creator_key(person, SessionId(0))..=creator_key(person, SessionId(u64::MAX)),
+            )
+            .map(|key| SessionId(key.number(16)))
+    }
+
+    /// How many sessions have a deadline, and how many a creator, for recounting in tests.
     #[cfg(any(test, feature = "recount"))]
-    pub fn deadline_count(&self) -> u64 {
-        self.deadlines.len()
+    pub fn index_lengths(&self) -> (u64, u64) {
+        (self.deadlines.len(), self.by_creator.len())
     }
 
     /// Every session, for recounting in tests.
