@@ -90,6 +90,19 @@ pub fn run<A: AsRef<OsStr>>(account: &Path, args: impl IntoIterator<Item = A>) -
     Running::start(&mut command).wait()
 }
 
+/// Runs `keepsake` with `args` and kills it (SIGKILL) as soon as it has said its first line.
+pub fn run_and_kill<A: AsRef<OsStr>>(account: &Path, args: impl IntoIterator<Item = A>) -> Ended {
+    let mut command = keepsake(account);
+    command.args(args);
+    let mut running = Running::start(&mut command);
+    running
+        .first_line
+        .recv_timeout(DEADLINE)
+        .expect("it says something or ends");
+    running.signal(libc::SIGKILL);
+    running.wait()
+}
+
 /// A process whose output is read while it runs.
 struct Running {
     child: Child,

@@ -62,11 +62,20 @@ impl Home {
     }
 }
 
-/// Installs or upgrades, as `keepsake serve` does.
+/// Installs or upgrades, as `keepsake serve` does: settings stay as they are.
 pub async fn install(engine: &Engine, module: Vec<u8>) -> Result<Installed, InstallError> {
+    install_with(engine, module, None).await
+}
+
+/// Installs or upgrades with settings.
+pub async fn install_with(
+    engine: &Engine,
+    module: Vec<u8>,
+    settings: Option<InitArgs>,
+) -> Result<Installed, InstallError> {
     let engine = engine.clone();
-    let keep_settings = encode_one(None::<InitArgs>).expect("it is Candid");
-    tokio::task::spawn_blocking(move || engine.install(&module, &keep_settings))
+    let arg = encode_one(settings).expect("it is Candid");
+    tokio::task::spawn_blocking(move || engine.install(&module, &arg))
         .await
         .expect("the engine does not panic")
 }

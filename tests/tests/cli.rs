@@ -5,11 +5,12 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    thread,
 };
 
 use keepsake_tests::{
     artefacts::{fixture, vault_module_tagged, vault_wasm},
-    command::{Ended, Served, run},
+    command::{Ended, Served, run, run_and_kill},
     content::{noise, sha256},
     pictures,
 };
@@ -249,6 +250,53 @@ fn what_cannot_be_read_is_that_files_failure_alone() {
     );
     assert_eq!(files["not-there.jpg"]["status"], "failed");
     assert!(files["not-there.jpg"]["error"].is_string());
+}
+
+#[test]
+fn a_run_that_is_killed_is_taken_up_by_the_next() {
+    let account = Account::new();
+    account.run(&["identity"]).ok();
+    // One small file before large ones: its line comes while the others are on their way.
+    account.photo("a-note.txt", b"the first to be in");
+    for n in 0..6 {
+        account.photo(&format!("film-{n}.mp4"), &noise(20 + n, 8_000_000));
+    }
+    let url = account.served().url();
+    let upload = ["upload", "photos", "--json", "--url", url];
+    let killed = run_and_kill(account.folder.path(), upload);
+    assert_eq!(killed.code(), None, "{killed:#?}");
+    let next = run(account.folder.path(), upload).ok();
+    let (_, summary) = fates(&next);
+    let figure = |name: &str| summary[name].as_u64().unwrap();
+    assert_eq!(figure("created") + figure("already_there"), 7, "{summary}");
+    assert!(figure("created") > 0, "{summary}");
+    assert!(figure("already_there") > 0, "{summary}");
+    assert_eq!(account.json(&["verify"])["memories"], 7);
+}
+
+#[test]
+fn two_runs_at_once_keep_everything_once() {
+    let account = Account::new();
+    account.run(&["identity"]).ok();
+    for n in 0..8 {
+        let picture = pictures::upright(60 + n, 50);
+        account.photo(&format!("{n}.png"), &pictures::png(&picture));
+    }
+    account.photo("film.mp4", &noise(30, 5_000_000));
+    let (folder, url) = (account.folder.path(), account.served().url());
+    let run = || run(folder, ["upload", "photos", "--json", "--url", url]);
+    let (one, two) = thread::scope(|scope| {
+        let one = scope.spawn(run);
+        let two = scope.spawn(run);
+        (one.join().unwrap(), two.join().unwrap())
+    });
+    one.ok();
+    two.ok();
+    let verified = account.json(&["verify"]);
+    assert_eq!(verified["memories"], 9, "{verified}");
+    assert_eq!(verified["assets"], 1 + 8 * 4, "{verified}");
+    let (_, summary) = fates(&run().ok());
+    assert_eq!(summary["already_there"], 9, "{summary}");
 }
 
 #[test]

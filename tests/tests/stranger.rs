@@ -468,6 +468,16 @@ async fn a_stranger_gets_nothing_and_changes_nothing() {
 
     let after = everything(&owner, &ids).await;
     assert!(after == before, "a stranger changed something");
+    // A capsule about the owner is another one, and is not taken for the owner's own.
+    let about = Some(PersonRef::Principal(
+        keepsake_tests::person(OWNER).sender().unwrap(),
+    ));
+    let about = stranger.capsules_create(about).await.unwrap();
+    assert_ne!(about.id, ids.capsule);
+    assert_eq!(about.memories, []);
+    let own = owner.capsules_read_basic(None).await.unwrap();
+    assert_eq!(own.capsule_id, ids.capsule);
+    assert_eq!(everything(&owner, &ids).await.0.memories, before.0.memories);
     // The open session is as it was.
     let open = ids.sessions[0];
     owner.uploads_put_chunk(open, 1, b"second").await.unwrap();

@@ -7,14 +7,14 @@ use std::sync::{
 
 use keepsake_client::{
     ClientError, Content, NewContent, Uploader, Vault,
-    api::{AssetType, Error, InternalBlobAssetInput},
+    api::{AssetType, Error, InitArgs, InternalBlobAssetInput},
 };
 use keepsake_host::engine::Installed;
 use keepsake_tests::{
     artefacts::{vault_module, vault_module_tagged},
     audit::audit,
     content::{asset, memory, noise, sha256},
-    home::{Home, install},
+    home::{Home, install, install_with},
 };
 use tokio::{task::JoinSet, time::Duration};
 
@@ -138,7 +138,6 @@ async fn an_open_upload_goes_on_after_an_upgrade() {
     let home = Home::new().await;
     let vault = home.vault(1).await;
     let capsule = vault.capsules_create(None).await.unwrap();
-    let before_config = vault.upload_config().await.unwrap();
     let bytes = noise(1, 230_000);
     let chunks: Vec<&[u8]> = bytes.chunks(CHUNK as usize).collect();
     assert_eq!(chunks.len(), 5);
@@ -157,8 +156,14 @@ async fn an_open_upload_goes_on_after_an_upgrade() {
     let id = create.await.unwrap();
     let before = audit(&vault).await;
 
-    let upgraded = install(&home.engine, vault_module_tagged("upgrade")).await;
+    let settings = InitArgs {
+        inline_budget_per_capsule: Some(50_000),
+    };
+    let module = vault_module_tagged("upgrade");
+    let upgraded = install_with(&home.engine, module, Some(settings)).await;
     assert_eq!(upgraded.unwrap(), Installed::Upgraded);
+    let config = vault.upload_config().await.unwrap();
+    assert_eq!(config.inline_budget_per_capsule, 50_000);
     let again = install(&home.engine, vault_module_tagged("upgrade")).await;
     assert_eq!(again.unwrap(), Installed::Unchanged);
 
@@ -166,7 +171,6 @@ async fn an_open_upload_goes_on_after_an_upgrade() {
         audit(&vault).await == before,
         "the upgrade changed something"
     );
-    assert_eq!(vault.upload_config().await.unwrap(), before_config);
     // What was asked before is answered as before.
     assert_eq!(vault.capsules_create(None).await.unwrap().id, capsule.id);
     let create = vault.memories_create(&capsule.id, note, &metadata, "note");
@@ -196,6 +200,7 @@ async fn an_open_upload_goes_on_after_an_upgrade() {
     assert_eq!(upgraded.unwrap(), Installed::Upgraded);
     let repeated = vault.uploads_finish(session, &hash, 230_000).await.unwrap();
     assert_eq!(repeated, finished);
+    assert_eq!(vault.upload_config().await.unwrap(), config);
     let state = home.stop().await;
     keepsake_tests::state::recount(state.path());
 }
