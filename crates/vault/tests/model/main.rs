@@ -49,6 +49,7 @@ const MET: &[(&str, &[&str])] = &[
             "Ok",
             "NotFound",
             "Unauthorized",
+            "memory full",
             "Conflict",
             "chunk_out_of_range",
         ],

@@ -130,6 +130,10 @@ impl Driver {
             self.vault
                 .recount()
                 .expect("counters after a repeated call");
+            for capsule in 0..self.model.capsules.len() {
+                let real = self.capsules.of(&capsule).to_owned();
+                self.list_all(self.model.capsules[capsule].owner, capsule, &real, 100);
+            }
         }
     }
 

@@ -298,14 +298,13 @@ impl Driver {
                 "placeholder {data} is none of {small:?}"
             ),
             None => {
-                // Of several placeholders, which one counts is the vault's choice.
-                let all = known
-                    .assets
-                    .iter()
+                // One elsewhere counts for nothing; of several here, which one counts is the vault's choice.
+                let here = (known.assets.iter())
                     .filter(|a| a.metadata.base().asset_type == AssetType::Placeholder)
+                    .filter(|a| !matches!(a.place, Place::External { .. }))
                     .count();
                 assert!(
-                    small.is_empty() || small.len() < all || small.contains(&String::new()),
+                    small.is_empty() || small.len() < here || small.contains(&String::new()),
                     "no placeholder, though there is one"
                 );
             }
@@ -322,18 +321,16 @@ impl Driver {
         of: AssetType,
         kind: AssetKind,
     ) {
-        let of_kind = assets.iter().filter(|a| a.metadata.base().asset_type == of);
-        let (elsewhere, here): (Vec<&Asset>, Vec<&Asset>) =
-            of_kind.partition(|a| matches!(a.place, Place::External { .. }));
+        // External content has no link here; of several that have, which one counts is the vault's choice.
+        let here = |a: &&Asset| {
+            a.metadata.base().asset_type == of && !matches!(a.place, Place::External { .. })
+        };
+        let mut here = assets.iter().filter(here).peekable();
         let Some(link) = got else {
-            // Of several, which one counts is the vault's choice.
-            assert!(
-                here.is_empty() || !elsewhere.is_empty(),
-                "no link to {of:?}"
-            );
+            assert!(here.peek().is_none(), "no link to {of:?}");
             return;
         };
-        let asset = here.iter().find(|a| self.assets.of(&a.id) == link.asset_id);
+        let asset = here.find(|a| self.assets.of(&a.id) == link.asset_id);
         let asset =
             asset.unwrap_or_else(|| panic!("a link to {of:?} that leads elsewhere: {link:?}"));
         let base = asset.metadata.base();

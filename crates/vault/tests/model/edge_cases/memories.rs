@@ -1,6 +1,6 @@
 //! Memories, replies and arguments at their limits and past them.
 
-use keepsake_api::{Error as Wire, InitArgs, InlineAssetInput, PersonRef};
+use keepsake_api::{AssetMetadata, Error as Wire, InitArgs, InlineAssetInput, PersonRef};
 use keepsake_vault::limits;
 
 use crate::home::{
@@ -316,4 +316,22 @@ fn arguments_of_any_length_are_answered() {
         );
     }
     home.sound();
+}
+
+/// NaN is not equal to itself, and the memory is compared with what was meant when it is read back.
+#[test]
+fn metadata_that_is_not_a_number_is_kept() {
+    let mut home = Home::new();
+    let capsule = home.own(0);
+    let mut new = inline(&capsule, b"x", "k");
+    let AssetMetadata::Image(image) = &mut new.metadata else {
+        unreachable!("plain metadata is an image's")
+    };
+    image.compression_ratio = Some(f32::NAN);
+    let memory = home.create(0, new).expect("create");
+    let read = home.vault.memories_read(home.by(0), &memory).expect("read");
+    let AssetMetadata::Image(image) = &read.inline_assets[0].metadata else {
+        panic!("{read:?}")
+    };
+    assert!(image.compression_ratio.is_some_and(f32::is_nan));
 }

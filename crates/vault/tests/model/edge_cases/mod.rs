@@ -1,5 +1,6 @@
 //! Cases that deserve to be named, each told step by step.
 
 mod elsewhere;
+mod full;
 mod memories;
 mod uploads;

@@ -90,12 +90,14 @@ impl Model {
             wrong.push(invalid("size_mismatch"));
         }
         none_of(wrong)?;
-        let fingerprint = match (&sha, &place) {
-            (None, Place::External { location, key, .. }) => Fingerprint::Address {
-                location: format!("{location:?}"),
-                key: key.clone(),
-                size: len,
-            },
+        let fingerprint = match (&sha, &place, source) {
+            (None, Place::External { location, key, .. }, Source::External { size, .. }) => {
+                Fingerprint::Address {
+                    location: format!("{location:?}"),
+                    key: key.clone(),
+                    size: size.or((base.bytes != 0).then_some(base.bytes)),
+                }
+            }
             _ => {
                 let sha = sha
                     .clone()

@@ -51,11 +51,11 @@ pub enum Fingerprint {
         sha: [u8; 32],
         len: u64,
     },
-    /// External content whose hash nobody gave.
+    /// External content whose hash nobody gave; a size that nobody gave is not the size 0.
     Address {
         location: String,
         key: String,
-        size: u64,
+        size: Option<u64>,
     },
 }
 

@@ -1,0 +1,177 @@
+//! A vault whose stable memory has come to its end: it says so, loses nothing, opens again, and can be emptied and filled anew.
+
+use keepsake_api::{Error as Wire, InitArgs, InlineAssetInput};
+use keepsake_vault::Vault;
+
+use crate::home::{Home, dated, inline, of_blob, plain};
+
+/// What was kept: the memory, the blob under it, and its content.
+type Kept = (String, String, Vec<u8>);
+
+/// Keeps contents of 30,000 bytes until one is refused.
+fn fill(home: &mut Home, capsule: &str, round: u8) -> Vec<Kept> {
+    let mut kept: Vec<Kept> = vec![];
+    loop {
+        let n = kept.len();
+        assert!(n < 1_000, "a memory that never ends");
+        let content: Vec<u8> = (0..30_000)
+            .map(|i| (i % 251) as u8 ^ n as u8 ^ round)
+            .collect();
+        match keep(home, capsule, &content, &format!("{round}-{n}")) {
+            Ok((memory, blob)) => kept.push((memory, blob, content)),
+            Err(error) => {
+                assert_eq!(Wire::from(error), Wire::ResourceExhausted);
+                return kept;
+            }
+        }
+    }
+}
+
+fn keep(
+    home: &mut Home,
+    capsule: &str,
+    content: &[u8],
+    idem: &str,
+) -> keepsake_vault::Result<(String, String)> {
+    let session = home.begin(0, capsule, 1, idem)?;
+    let finished = home
+        .put(0, session, 0, content)
+        .and_then(|()| home.finish(0, session, content));
+    let blob = match finished {
+        Ok(finished) => finished.blob_id,
+        Err(error) => {
+            let aborted = home.vault.uploads_abort(home.by(0), session);
+            aborted.expect("giving up needs no room");
+            return Err(error);
+        }
+    };
+    let memory = home.create(0, of_blob(capsule, &blob, None, idem))?;
+    Ok((memory, blob))
+}
+
+#[test]
+fn a_full_vault_keeps_what_it_has_and_can_be_emptied_and_filled_again() {
+    let mut home = Home::new();
+    let capsule = home.own(0);
+    home.memory.leave(40);
+    let mut counts = vec![];
+    for round in 0..3 {
+        let kept = fill(&mut home, &capsule, round);
+        home.sound();
+        for (memory, blob, content) in &kept {
+            home.vault
+                .memories_read(home.by(0), memory)
+                .expect("kept, so there");
+            let read = home.vault.blob_read(home.by(0), blob);
+            assert!(read.expect("kept, so there") == *content);
+        }
+        counts.push(kept.len());
+        for (memory, ..) in &kept {
+            home.delete(0, memory, true)
+                .expect("deleting needs no room");
+        }
+        home.sound();
+    }
+    assert!(
+        counts[0] > 40,
+        "40 pages of 64 KiB take more than {counts:?}"
+    );
+    assert!(
+        counts.iter().all(|count| *count >= counts[0] - 2),
+        "less room each time: {counts:?}"
+    );
+}
+
+/// Small things only, so that it is the records and not the contents that fill it.
+#[test]
+fn a_vault_full_of_records_keeps_them() {
+    let mut home = Home::new();
+    home.vault.configure(&InitArgs {
+        inline_budget_per_capsule: Some(u32::MAX),
+    });
+    let capsule = home.own(0);
+    home.memory.leave(10);
+    let mut kept = vec![];
+    loop {
+        let mut new = inline(&capsule, &(kept.len() as u32).to_be_bytes(), "k");
+        new.metadata.base_mut().description = Some("d".repeat(500));
+        match home.create(0, new) {
+            Ok(memory) => kept.push(memory),
+            Err(error) => {
+                assert_eq!(Wire::from(error), Wire::ResourceExhausted);
+                break;
+            }
+        }
+        assert!(kept.len() < 10_000, "a memory that never ends");
+    }
+    home.sound();
+    let full = kept.len();
+    for memory in &kept {
+        home.delete(0, memory, true)
+            .expect("deleting needs no room");
+    }
+    home.sound();
+    assert!(full > 200, "only {full} in 10 pages of 64 KiB");
+    assert_eq!(
+        home.page(0, &capsule, None, None).expect("a page"),
+        (vec![], None)
+    );
+}
+
+/// Several contents in one call: room for each of them must be there before the first is written.
+#[test]
+fn room_for_several_assets_is_found_before_any_is_stored() {
+    for pages in 0..12 {
+        let mut home = Home::new();
+        home.vault.configure(&InitArgs {
+            inline_budget_per_capsule: Some(u32::MAX),
+        });
+        let capsule = home.own(0);
+        // Holes of all sizes first, so that the contents may have to be cut up.
+        let memories: Vec<String> = (1..20u8)
+            .map(|n| home.inline(0, &capsule, &vec![n; 701 * usize::from(n)], "hole"))
+            .collect::<keepsake_vault::Result<_>>()
+            .expect("create");
+        for memory in memories.iter().step_by(2) {
+            home.delete(0, memory, true).expect("delete");
+        }
+        home.memory.leave(pages);
+        let before = home.page(0, &capsule, None, Some(100)).expect("a page").0;
+        let mut made = 0;
+        for n in 0..u32::MAX {
+            let inline = (0..5u8).map(|i| InlineAssetInput {
+                bytes: vec![i; 3_000 + 1_500 * usize::from(i)].into(),
+                metadata: plain(),
+            });
+            let (by, idem) = (home.by(0), n.to_string());
+            let metadata = dated(None);
+            let inline = inline.collect();
+            let vault = &mut home.vault;
+            let created =
+                vault.memories_create_with_assets(by, &capsule, metadata, vec![], inline, &idem);
+            match created {
+                Ok(_) => made += 1,
+                Err(error) => {
+                    assert_eq!(Wire::from(error), Wire::ResourceExhausted);
+                    break;
+                }
+            }
+        }
+        let after = home.page(0, &capsule, None, Some(100)).expect("a page").0;
+        assert_eq!(after.len(), (before.len() + made).min(100));
+        home.sound();
+    }
+}
+
+#[test]
+fn a_full_vault_opens_again() {
+    let mut home = Home::new();
+    let capsule = home.own(0);
+    home.inline(0, &capsule, b"kept", "k").expect("create");
+    home.memory.leave(0);
+    home.vault = Vault::open(home.memory.clone()).expect("a vault that is there needs no room");
+    assert_eq!(
+        home.page(0, &capsule, None, None).expect("a page").0.len(),
+        1
+    );
+}
