@@ -1,6 +1,10 @@
 //! Who has no part in a capsule gets nothing from any call, whatever ids he knows, and changes nothing (I6, I2).
 
-use keepsake_api::Error as Wire;
+use candid::Principal;
+use keepsake_api::{
+    AccessCondition, AccessEntry, CapsuleUpdateData, Error as Wire, GrantSource, MemoryUpdateData,
+    PersonRef, ResourceRole,
+};
 use keepsake_vault::Result;
 
 use crate::home::{Home, blob_input, dated, external, inline, of_blob, plain, refusal};
@@ -46,6 +50,76 @@ fn furnished() -> (Home, Vec<String>, Vec<u64>) {
         }
     }
     (home, ids, sessions)
+}
+
+fn entry_for(person: Principal) -> AccessEntry {
+    AccessEntry {
+        id: "mine".into(),
+        person_ref: Some(PersonRef::Principal(person)),
+        is_public: false,
+        grant_source: GrantSource::User,
+        source_id: None,
+        role: ResourceRole::Owner,
+        perm_mask: 31,
+        invited_by_person_ref: None,
+        created_at: 0,
+        updated_at: 0,
+        condition: AccessCondition::Immediate,
+    }
+}
+
+/// Calls that judge each id by itself: for a stranger all of them fail, or are left out.
+fn bulk_calls(home: &mut Home, ids: &[String], own: &str) {
+    let by = home.by(STRANGER);
+    let variants = ["original".to_owned()];
+    let vault = &mut home.vault;
+    let ping = vault.memories_ping(by, ids.to_vec()).expect("ping");
+    assert!(
+        ping.iter().all(|p| !p.metadata_present && !p.asset_present),
+        "{ping:?}"
+    );
+    let deleted = vault
+        .memories_delete_bulk(by, own, ids, true)
+        .expect("his own capsule");
+    assert_eq!(
+        (deleted.deleted_count, deleted.failed_count),
+        (0, ids.len() as u32)
+    );
+    let cleaned = vault
+        .memories_cleanup_assets_bulk(by, ids.to_vec())
+        .expect("cleanup");
+    assert!(cleaned.ok.is_empty() && cleaned.failed.len() == ids.len());
+    assert!(
+        cleaned
+            .failed
+            .iter()
+            .all(|failure| failure.err == Wire::NotFound)
+    );
+    let tokens = vault.mint_http_tokens_bulk(by, ids.to_vec(), &variants, None, 0);
+    assert_eq!(tokens.expect("mint"), []);
+    let shared = vault
+        .memories_shared_with_me(by, None, None)
+        .expect("shared with me");
+    assert!(shared.items.is_empty());
+    assert_eq!(vault.uploads_list(by).expect("his sessions"), []);
+    assert_eq!(vault.uploads_cleanup_expired(by).expect("his sessions"), 0);
+    let nobody = home.by(ANONYMOUS);
+    let vault = &mut home.vault;
+    let refusals = [
+        refusal(vault.memories_ping(nobody, ids.to_vec())),
+        refusal(vault.memories_delete_bulk(nobody, own, ids, true)),
+        refusal(vault.memories_cleanup_assets_bulk(nobody, ids.to_vec())),
+        refusal(vault.mint_http_tokens_bulk(nobody, ids.to_vec(), &variants, None, 0)),
+        refusal(vault.memories_shared_with_me(nobody, None, None)),
+        refusal(vault.uploads_list(nobody)),
+        refusal(vault.uploads_cleanup_expired(nobody)),
+    ];
+    assert!(
+        refusals
+            .iter()
+            .all(|refusal| *refusal == Wire::Unauthorized),
+        "{refusals:?}"
+    );
 }
 
 /// Every call there is with this id in every place an id can be, as this caller; `own` is a capsule of the caller's.
@@ -152,6 +226,85 @@ fn every_call(
             vault.memories_create_with_assets(by, own, dated(None), blobs(), vec![], "b"),
         ),
     ];
+    let (ids, variants) = (vec![id.to_owned()], ["thumbnail".to_owned()]);
+    let update = || MemoryUpdateData {
+        name: Some("mine now".into()),
+        ..MemoryUpdateData::default()
+    };
+    let neon = CapsuleUpdateData {
+        bound_to_neon: Some(true),
+    };
+    calls.extend([
+        (
+            "read_full",
+            vault.capsules_read_full(by, Some(id)).map(|r| text(&r)),
+        ),
+        (
+            "capsules_update",
+            vault.capsules_update(by, id, neon).map(|r| text(&r)),
+        ),
+        (
+            "update",
+            vault.memories_update(by, id, update()).map(|r| text(&r)),
+        ),
+        (
+            "grant",
+            vault
+                .access_grant(by, id, entry_for(by.caller))
+                .map(|r| text(&r)),
+        ),
+        ("revoke", vault.access_revoke(by, id, id).map(|r| text(&r))),
+        (
+            "list_assets",
+            vault.memories_list_assets(by, id).map(|r| text(&r)),
+        ),
+        (
+            "read_asset",
+            vault.memories_read_asset(by, id, 0).map(|r| text(&r)),
+        ),
+        (
+            "get_by_id",
+            vault.asset_get_by_id(by, id, id).map(|r| text(&r)),
+        ),
+        ("remove", vault.asset_remove(by, id, "0").map(|r| text(&r))),
+        (
+            "remove_by_id",
+            vault.asset_remove_by_id(by, id, id).map(|r| text(&r)),
+        ),
+        (
+            "remove_inline",
+            vault.asset_remove_inline(by, id, 0).map(|r| text(&r)),
+        ),
+        (
+            "remove_internal",
+            vault.asset_remove_internal(by, id, id).map(|r| text(&r)),
+        ),
+        (
+            "remove_external",
+            vault
+                .asset_remove_external(by, id, "photos/1.jpg")
+                .map(|r| text(&r)),
+        ),
+        (
+            "cleanup_all",
+            vault.memories_cleanup_assets_all(by, id).map(|r| text(&r)),
+        ),
+        (
+            "delete_bulk",
+            vault
+                .memories_delete_bulk(by, id, &ids, true)
+                .map(|r| text(&r)),
+        ),
+        ("blob_delete", vault.blob_delete(by, id)),
+        (
+            "mint_http_token",
+            vault.mint_http_token(by, id, &variants, None, 0),
+        ),
+        (
+            "mint for an asset",
+            vault.mint_http_token(by, id, &variants, Some(&ids), 0),
+        ),
+    ]);
     if let Ok(cursor) = vault.memories_list(by, own, Some(id), None) {
         assert!(
             cursor.items.iter().all(|item| item.capsule_id == own),
@@ -171,6 +324,7 @@ fn every_session_call(home: &mut Home, who: usize, session: u64) -> Vec<Result<(
         home.finish(who, session, b"kept").map(drop),
         home.finish_as(who, session, b"short", 0).map(drop),
         home.vault.uploads_abort(home.by(who), session),
+        home.vault.uploads_status(home.by(who), session).map(drop),
     ]
 }
 
@@ -213,6 +367,7 @@ fn a_stranger_gets_nothing_with_any_id_and_changes_nothing() {
             }
         }
     }
+    bulk_calls(&mut home, &ids, &own);
     for session in sessions {
         for answer in every_session_call(&mut home, STRANGER, session) {
             assert_eq!(refusal(answer), Wire::NotFound);

@@ -170,7 +170,8 @@ impl Driver {
         known.date_of_memory = got.metadata.date_of_memory;
         known.file_created_at = got.metadata.file_created_at;
         known.database_storage_edges = got.metadata.database_storage_edges;
-        self.read(owner, Some(id), &self.memories.of(id).to_owned());
+        let real = self.memories.of(id).to_owned();
+        self.read(owner, Some(id), &real);
     }
 
     pub(super) fn create_with_assets(

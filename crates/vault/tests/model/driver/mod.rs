@@ -242,7 +242,8 @@ impl Driver {
                 self.list_all(who, capsule, &real, 3);
             }
             for id in self.model.ever.clone() {
-                self.read(who, Some(&id), &self.memories.of(&id).to_owned());
+                let real = self.memories.of(&id).to_owned();
+                self.read(who, Some(&id), &real);
             }
             for blob in 0..self.model.blobs.len() {
                 let real = self.blobs.of(&blob).to_owned();

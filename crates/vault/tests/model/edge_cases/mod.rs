@@ -3,4 +3,5 @@
 mod elsewhere;
 mod full;
 mod memories;
+mod shared;
 mod uploads;
