@@ -1,97 +1,19 @@
 //! The `keepsake` command as a user runs it.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    thread,
-};
+mod account;
+mod serving;
+
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::PathBuf, thread};
 
 use keepsake_tests::{
-    artefacts::{fixture, vault_module_tagged, vault_wasm},
-    command::{Ended, Served, run, run_and_kill},
-    content::{noise, sha256},
+    artefacts::{fixture, vault_module_tagged},
+    command::{Served, run, run_and_kill},
+    content::noise,
     pictures,
 };
 use serde_json::Value;
-use tempfile::TempDir;
 
-/// An account with a folder of photos, and a vault being served.
-struct Account {
-    folder: TempDir,
-    served: Option<Served>,
-}
-
-impl Account {
-    fn new() -> Self {
-        let mut account = Account {
-            folder: tempfile::tempdir().unwrap(),
-            served: None,
-        };
-        fs::create_dir(account.path("photos")).unwrap();
-        account.serve();
-        account
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn state(&self) -> PathBuf {
-        self.path("state")
-    }
-
-    fn photo(&self, name: &str, bytes: &[u8]) {
-        fs::write(self.path("photos").join(name), bytes).unwrap();
-    }
-
-    fn serve(&mut self) -> &Served {
-        assert!(self.served.is_none());
-        self.served.insert(Served::start(&self.state()))
-    }
-
-    fn served(&self) -> &Served {
-        self.served.as_ref().unwrap()
-    }
-
-    /// Runs a command that talks to the vault.
-    fn run(&self, args: &[&str]) -> Ended {
-        let url = self.served().url();
-        run(
-            self.folder.path(),
-            args.iter().copied().chain(["--url", url]),
-        )
-    }
-
-    /// As [`Account::run`], with `--json`, expecting one document and no complaint.
-    fn json(&self, args: &[&str]) -> Value {
-        self.run(&[args, &["--json"]].concat()).ok().json()
-    }
-
-    fn stop(&mut self) -> Ended {
-        self.served.take().unwrap().interrupt()
-    }
-}
-
-/// What became of each file, by its name, and the summary.
-fn fates(ended: &Ended) -> (BTreeMap<String, Value>, Value) {
-    let mut lines = ended.json_lines();
-    let summary = lines.pop().expect("the summary is the last line");
-    assert_eq!(summary["event"], "summary", "{ended:#?}");
-    let name = |event: &Value| {
-        assert_eq!(event["event"], "file", "{event}");
-        let path = Path::new(event["path"].as_str().unwrap());
-        path.file_name().unwrap().to_str().unwrap().to_owned()
-    };
-    (
-        lines
-            .into_iter()
-            .map(|event| (name(&event), event))
-            .collect(),
-        summary,
-    )
-}
+use crate::account::{Account, fates};
 
 #[test]
 fn photos_go_in_are_listed_verified_and_come_out_and_a_second_run_adds_nothing() {
@@ -416,118 +338,4 @@ fn what_is_not_there_is_said_in_one_sentence() {
     let wrong = account.run(&["list", "--canister-id", "aaaaa-aa"]);
     wrong.failed();
     assert_eq!(account.run(&["lsit"]).code(), Some(2));
-}
-
-fn refused(state: &Path, listen: &str) -> String {
-    match Served::try_start(state, &vault_wasm(), listen) {
-        Ok(served) => panic!("it was served: {}", served.announced),
-        Err(ended) => ended.failed().to_owned(),
-    }
-}
-
-#[test]
-fn a_port_in_use_is_said_and_leaves_the_state_alone() {
-    let account = Account::new();
-    let address = account.served().url().strip_prefix("http://").unwrap();
-    let elsewhere = account.path("elsewhere");
-    let sentence = refused(&elsewhere, address);
-    assert!(
-        sentence.contains(address) && sentence.contains("in use"),
-        "{sentence}"
-    );
-    assert!(!elsewhere.exists());
-    account.run(&["list"]).ok();
-}
-
-#[test]
-fn a_state_folder_serves_one_at_a_time() {
-    let account = Account::new();
-    let sentence = refused(&account.state(), "127.0.0.1:0");
-    assert!(sentence.contains("in use"), "{sentence}");
-    account.run(&["list"]).ok();
-}
-
-#[test]
-fn a_state_folder_that_cannot_be_used_is_refused_and_left_as_it_is() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name);
-
-    let newer = path("newer");
-    fs::create_dir(&newer).unwrap();
-    fs::write(newer.join("version"), "999\n").unwrap();
-    let sentence = refused(&newer, "127.0.0.1:0");
-    assert!(sentence.contains("version 999"), "{sentence}");
-    assert_eq!(fs::read(newer.join("version")).unwrap(), b"999\n");
-
-    let file = path("file");
-    fs::write(&file, "a file").unwrap();
-    refused(&file, "127.0.0.1:0");
-    refused(&file.join("below"), "127.0.0.1:0");
-    assert_eq!(fs::read(&file).unwrap(), b"a file");
-
-    let photos = path("photos");
-    fs::create_dir(&photos).unwrap();
-    fs::write(photos.join("beach.jpg"), "not a vault").unwrap();
-    let sentence = refused(&photos, "127.0.0.1:0");
-    assert!(sentence.contains("other files"), "{sentence}");
-    assert_eq!(fs::read_dir(&photos).unwrap().count(), 1);
-
-    // Not even root may make folders there.
-    let sentence = refused(Path::new("/sys/keepsake"), "127.0.0.1:0");
-    assert!(sentence.contains("permission"), "{sentence}");
-    let closed = path("closed");
-    fs::create_dir(&closed).unwrap();
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0o500)).unwrap();
-    // Root may write there all the same.
-    if fs::write(closed.join("probe"), "").is_err() {
-        let sentence = refused(&closed.join("state"), "127.0.0.1:0");
-        assert!(sentence.contains("permission"), "{sentence}");
-    }
-}
-
-#[test]
-fn a_canister_that_is_none_is_refused_and_the_vault_stays() {
-    let mut account = Account::new();
-    account.photo("note.txt", b"still here");
-    account.run(&["upload", "photos"]).ok();
-    let listed = account.json(&["list"]);
-    account.stop().ok();
-    let broken = account.path("broken.wasm");
-    for module in [&b"not wasm"[..], b"", b"\0asm\x01\0\0\0\x0a"] {
-        fs::write(&broken, module).unwrap();
-        match Served::try_start(&account.state(), &broken, "127.0.0.1:0") {
-            Ok(served) => panic!("it was served: {}", served.announced),
-            Err(ended) => assert!(ended.failed().contains("canister"), "{ended:#?}"),
-        }
-    }
-    match Served::try_start(&account.state(), &account.path("missing"), "127.0.0.1:0") {
-        Ok(served) => panic!("it was served: {}", served.announced),
-        Err(ended) => assert!(ended.failed().contains("cannot be read"), "{ended:#?}"),
-    }
-    account.serve();
-    assert_eq!(account.served().announced["vault"], "unchanged");
-    assert_eq!(account.json(&["list"]), listed);
-}
-
-#[test]
-fn either_signal_stops_it_cleanly_and_nothing_is_lost() {
-    let mut account = Account::new();
-    let note = noise(5, 100);
-    account.photo("note.bin", &note);
-    let (files, _) = fates(&account.run(&["upload", "photos", "--json"]).ok());
-    assert_eq!(files["note.bin"]["sha256"], hex(&sha256(&note)));
-    let interrupted = account.stop().ok();
-    assert_eq!(
-        interrupted.stderr.trim(),
-        "keepsake: stopping",
-        "{interrupted:#?}"
-    );
-    account.serve();
-    account.run(&["verify"]).ok();
-    account.served.take().unwrap().terminate().ok();
-    keepsake_tests::state::recount(&account.state());
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
