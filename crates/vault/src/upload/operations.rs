@@ -7,7 +7,7 @@ use super::record::{Progress, SessionRecord, SessionState};
 use super::store::SessionStore;
 use crate::Vault;
 use crate::arena::Extent;
-use crate::blob::{CHUNK_ENTRY, ChunkEntry, read_range};
+use crate::blob::{CHUNK_ENTRY, ChunkEntry, chunk_range, read_range};
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::hash::ResumableSha256;
@@ -174,15 +174,17 @@ impl<M: Memory> Vault<M> {
         Ok(())
     }
 
-    /// A chunk sent again after the blob was made: fine if it is the same.
+    /// A chunk sent again after the blob was made: fine if it is the same, and where the blob is gone since, when there is nothing left
+    /// that it could change.
     fn chunk_after_finish(&self, blob: BlobId, index: u32, bytes: &[u8]) -> Result<()> {
-        let same = self.blobs.get(blob).is_some_and(|blob| {
-            crate::blob::chunk_range(&self.arena, &blob.record.chunking, blob.content.len, index)
-                .is_some_and(|(start, len)| {
-                    len == bytes.len() as u64
-                        && read_range(&self.arena, &blob.content, start, len) == bytes
-                })
-        });
+        let Some(blob) = self.blobs.get(blob) else {
+            return Ok(());
+        };
+        let same = chunk_range(&self.arena, &blob.record.chunking, blob.content.len, index)
+            .is_some_and(|(start, len)| {
+                len == bytes.len() as u64
+                    && read_range(&self.arena, &blob.content, start, len) == bytes
+            });
         if same {
             Ok(())
         } else {
