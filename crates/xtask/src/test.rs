@@ -31,6 +31,10 @@ pub fn run(fast: bool) -> Result<()> {
     let mut lints = cargo_with(wasm, &["clippy"])?;
     steps.program("lints of the canister", lints.args(canister).args(deny))?;
 
+    if !fast {
+        let mut docs = cargo_with(wasm, &["test", "--doc"])?;
+        steps.program("documentation tests", docs.args(FEATURES))?;
+    }
     // Tests start it; cargo builds it for none of them but its own.
     let mut build = cargo_with(wasm, &["build", "--bin", "keepsake"])?;
     steps.program("the command", build.args(FEATURES))?;
@@ -41,10 +45,8 @@ pub fn run(fast: bool) -> Result<()> {
     let mut tests = cargo_with(wasm, runner)?;
     steps.program("tests", tests.arg("--no-fail-fast").args(FEATURES))?;
     if !fast {
-        let mut docs = cargo_with(wasm, &["test", "--doc"])?;
-        steps.program("documentation tests", docs.args(FEATURES))?;
-        steps.program("instructions", &mut xtask(&["bench", "--check"])?)?;
         node(&mut steps, wasm)?;
+        steps.program("instructions", &mut xtask(&["bench", "--check"])?)?;
     }
     steps.finish();
     Ok(())
