@@ -3,10 +3,17 @@
 mod account;
 mod serving;
 
-use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::PathBuf, thread};
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
 
 use keepsake_tests::{
-    artefacts::{fixture, vault_module_tagged},
+    artefacts::{fixture, vault_module_tagged, vault_wasm},
     command::{Served, run, run_and_kill},
     content::noise,
     pictures,
@@ -194,6 +201,35 @@ fn a_run_that_is_killed_is_taken_up_by_the_next() {
     assert!(figure("created") > 0, "{summary}");
     assert!(figure("already_there") > 0, "{summary}");
     assert_eq!(account.json(&["verify"])["memories"], 7);
+}
+
+#[test]
+fn a_run_goes_on_when_the_vault_is_killed_and_started_again_under_it() {
+    let mut account = Account::new();
+    account.run(&["identity"]).ok();
+    for n in 0..6 {
+        account.photo(&format!("film-{n}.mp4"), &noise(40 + n, 8_000_000));
+    }
+    let folder = account.folder.path().to_owned();
+    let url = account.served().url().to_owned();
+    let uploading = {
+        let (folder, url) = (folder.clone(), url.clone());
+        thread::spawn(move || run(&folder, ["upload", "photos", "--json", "--url", &url]))
+    };
+    // Once the first is in, the others are on their way.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while account.json(&["list"])["memories"] == Value::Array(Vec::new()) {
+        assert!(Instant::now() < deadline, "nothing comes in");
+    }
+    account.served.take().unwrap().kill();
+    let address = url.strip_prefix("http://").unwrap();
+    let again = Served::try_start(&account.state(), &vault_wasm(), address);
+    account.served = Some(again.unwrap_or_else(|ended| panic!("{ended:#?}")));
+    let (_, summary) = fates(&uploading.join().unwrap().ok());
+    assert_eq!(summary["created"], 6, "{summary}");
+    let verified = account.json(&["verify"]);
+    assert_eq!(verified["memories"], 6, "{verified}");
+    assert_eq!(verified["bytes"], 6 * 8_000_000, "{verified}");
 }
 
 #[test]
