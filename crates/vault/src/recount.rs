@@ -139,11 +139,20 @@ impl<M: StableMemory> Vault<M> {
             }
         }
         let mut hashes = BTreeSet::new();
+        let mut unreferenced = BTreeSet::new();
         for (id, record) in &records {
-            self.recount_content(*id, record, &ids, count, &mut hashes)?;
+            self.recount_content(*id, record, &ids, count)?;
+            if let Some(blob) = self.blobs.get(*id) {
+                hashes.insert((record.capsule(), blob.content.sha256, *id));
+                if record.never_referenced {
+                    unreferenced.insert((record.created_at, *id));
+                }
+            }
         }
         let kept: BTreeSet<_> = self.blobs.all_hashes().into_iter().collect();
-        same("contents by hash", &kept, &hashes)
+        same("blobs by hash", &kept, &hashes)?;
+        let kept: BTreeSet<_> = self.blobs.all_unreferenced().into_iter().collect();
+        same("blobs never referenced", &kept, &unreferenced)
     }
 
     fn recount_content(
@@ -152,7 +161,6 @@ impl<M: StableMemory> Vault<M> {
         record: &BlobRecord,
         ids: &BTreeMap<BlobId, u32>,
         count: &mut Recount,
-        hashes: &mut BTreeSet<(CapsuleId, [u8; 32], BlobId)>,
     ) -> Result<(), String> {
         let Content::Held(content) = &record.content else {
             return Ok(());
@@ -166,7 +174,6 @@ impl<M: StableMemory> Vault<M> {
         if counted == 0 {
             return Err(format!("the content of {id} has no id any more"));
         }
-        hashes.insert((record.capsule(), content.sha256, id));
         count.usage.entry(record.capsule()).or_default().blob_bytes += content.len;
         let bytes = crate::blob::read_range(&self.arena, content, 0, content.len);
         same(
@@ -184,9 +191,9 @@ impl<M: StableMemory> Vault<M> {
         let mut open = 0u64;
         let sessions = self.sessions.all();
         same(
-            "deadlines and creators of sessions",
+            "deadlines, creators and capsules of sessions",
             &self.sessions.index_lengths(),
-            &(sessions.len() as u64, sessions.len() as u64),
+            &[sessions.len() as u64; 3],
         )?;
         for (id, session) in sessions {
             let SessionState::Open(progress) = &session.state else {

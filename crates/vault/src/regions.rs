@@ -19,6 +19,8 @@ pub const CAPSULE_ROLES: RegionId = 12;
 pub const OWN_CAPSULES: RegionId = 13;
 /// (person or group, memory) → nothing: the memory has an access entry for them.
 pub const GRANTS: RegionId = 14;
+/// capsule → nothing: capsules that were deleted and are being emptied.
+pub const EMPTYING: RegionId = 15;
 
 // ── Memories ──
 /// memory → where its record is (capsule and time), or when it was deleted.
@@ -31,10 +33,13 @@ pub const EXTERNAL_DELETIONS: RegionId = 22;
 // ── Blobs ──
 /// blob → its record: capsule, hash, length, where the content is.
 pub const BLOBS: RegionId = 30;
-/// (capsule, SHA-256) → the blob that holds this content: equal content is kept once a capsule.
+/// (capsule, SHA-256, blob) → nothing: the blobs with this content, which is kept once a capsule. Leads from content to blobs, and
+/// from a capsule to all of them.
 pub const CONTENT_BY_HASH: RegionId = 31;
 /// (blob, memory) → how many assets of that memory reference the blob.
 pub const BLOB_USERS: RegionId = 32;
+/// (time, blob) → nothing: blobs that no memory has referenced yet, since when they exist.
+pub const UNREFERENCED: RegionId = 33;
 
 // ── Uploads ──
 /// session → its record: creator, progress, state of the hash, result.
@@ -47,6 +52,8 @@ pub const OPEN_SESSIONS: RegionId = 42;
 pub const SESSION_DEADLINES: RegionId = 43;
 /// (person, session) → nothing: the sessions that a person opened.
 pub const SESSIONS_BY_CREATOR: RegionId = 44;
+/// (capsule, session) → nothing: the sessions of a capsule.
+pub const SESSIONS_BY_CAPSULE: RegionId = 45;
 
 // ── Content ──
 /// The bytes: chunks, inline assets, chunk tables, extent tables.
@@ -64,17 +71,20 @@ pub const ALL: &[(RegionId, &str)] = &[
     (CAPSULE_ROLES, "capsule_roles"),
     (OWN_CAPSULES, "own_capsules"),
     (GRANTS, "grants"),
+    (EMPTYING, "emptying"),
     (MEMORY_INDEX, "memory_index"),
     (TIMELINE, "timeline"),
     (EXTERNAL_DELETIONS, "external_deletions"),
     (BLOBS, "blobs"),
     (CONTENT_BY_HASH, "content_by_hash"),
     (BLOB_USERS, "blob_users"),
+    (UNREFERENCED, "unreferenced"),
     (SESSIONS, "sessions"),
     (SESSION_BY_IDEM, "session_by_idem"),
     (OPEN_SESSIONS, "open_sessions"),
     (SESSION_DEADLINES, "session_deadlines"),
     (SESSIONS_BY_CREATOR, "sessions_by_creator"),
+    (SESSIONS_BY_CAPSULE, "sessions_by_capsule"),
     (ARENA, "arena"),
     (FREE_BY_OFFSET, "free_by_offset"),
     (FREE_BY_LENGTH, "free_by_length"),

@@ -22,6 +22,9 @@ pub struct BlobRecord {
     pub is_deleted: bool,
     #[n(5)]
     pub content: Content,
+    /// No memory has referenced it yet: it goes a day after it came.
+    #[n(6)]
+    pub never_referenced: bool,
 }
 
 impl BlobRecord {
@@ -33,6 +36,7 @@ impl BlobRecord {
             references: 0,
             is_deleted: false,
             content,
+            never_referenced: true,
         }
     }
 

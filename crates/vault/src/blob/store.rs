@@ -10,16 +10,21 @@ use crate::stable::{Key, Record, Region, RegionManager};
 
 pub struct BlobStore<M: Memory> {
     blobs: BTreeMap<Key<8>, Record<BlobRecord>, Region<M>>,
-    by_hash: BTreeMap<Key<40>, Key<8>, Region<M>>,
+    by_hash: BTreeMap<Key<48>, Key<0>, Region<M>>,
     users: BTreeMap<Key<24>, Key<4>, Region<M>>,
+    unreferenced: BTreeMap<Key<16>, Key<0>, Region<M>>,
 }
 
 fn blob_key(blob: BlobId) -> Key<8> {
     Key(blob.0.to_be_bytes())
 }
 
-fn hash_key(capsule: CapsuleId, sha256: &Sha256Digest) -> Key<40> {
-    Key::of(&[&capsule.0.to_be_bytes(), sha256])
+fn hash_key(capsule: CapsuleId, sha256: &Sha256Digest, blob: BlobId) -> Key<48> {
+    Key::of(&[&capsule.0.to_be_bytes(), sha256, &blob.0.to_be_bytes()])
+}
+
+fn unreferenced_key(since: u64, blob: BlobId) -> Key<16> {
+    Key::of(&[&since.to_be_bytes(), &blob.0.to_be_bytes()])
 }
 
 fn user_key(blob: BlobId, memory: MemoryId) -> Key<24> {
@@ -35,6 +40,7 @@ impl<M: Memory> BlobStore<M> {
             blobs: BTreeMap::init(manager.tree_region(regions::BLOBS)),
             by_hash: BTreeMap::init(manager.tree_region(regions::CONTENT_BY_HASH)),
             users: BTreeMap::init(manager.tree_region(regions::BLOB_USERS)),
+            unreferenced: BTreeMap::init(manager.tree_region(regions::UNREFERENCED)),
         }
     }
 
@@ -43,6 +49,7 @@ impl<M: Memory> BlobStore<M> {
         vec![
             (regions::BLOBS, crate::tree_need(2, RECORD_BOUND)),
             (regions::CONTENT_BY_HASH, crate::tree_need(1, 0)),
+            (regions::UNREFERENCED, crate::tree_need(1, 0)),
         ]
     }
 
@@ -55,6 +62,7 @@ impl<M: Memory> BlobStore<M> {
             ),
             (regions::BLOB_USERS, crate::tree_need(changes, 0)),
             (regions::CONTENT_BY_HASH, crate::tree_need(changes, 0)),
+            (regions::UNREFERENCED, crate::tree_need(changes, 0)),
         ]
     }
 
@@ -91,26 +99,43 @@ impl<M: Memory> BlobStore<M> {
         }
     }
 
-    /// The blob that holds the content with this hash in the capsule.
-    pub fn holder_of(&self, capsule: CapsuleId, sha256: &Sha256Digest) -> Option<BlobId> {
+    /// A blob of the capsule with this content: the one with the lowest number.
+    pub fn with_hash(&self, capsule: CapsuleId, sha256: &Sha256Digest) -> Option<Blob> {
+        let from = hash_key(capsule, sha256, BlobId(0));
+        let to = hash_key(capsule, sha256, BlobId(u64::MAX));
+        let key = self.by_hash.keys_range(from..=to).next()?;
+        self.get(BlobId(key.number(40)))
+    }
+
+    /// The capsule's blobs, by hash.
+    pub fn of_capsule(&self, capsule: CapsuleId) -> impl Iterator<Item = BlobId> + '_ {
+        let from = hash_key(capsule, &[0; 32], BlobId(0));
+        let to = hash_key(capsule, &[255; 32], BlobId(u64::MAX));
         self.by_hash
-            .get(&hash_key(capsule, sha256))
-            .map(|key| BlobId(key.number(0)))
+            .keys_range(from..=to)
+            .map(|key| BlobId(key.number(40)))
+    }
+
+    /// Blobs that no memory has referenced up to now although they came at `before` or earlier, oldest first.
+    pub fn unreferenced(&self, before: u64) -> impl Iterator<Item = BlobId> + '_ {
+        self.unreferenced
+            .keys_range(..=unreferenced_key(before, BlobId(u64::MAX)))
+            .map(|key| BlobId(key.number(8)))
     }
 
     fn put(&mut self, id: BlobId, record: &BlobRecord) {
         self.blobs.insert(blob_key(id), Record::encode(record));
     }
 
-    /// Adds a blob. One that shares its content adds itself to the holder's ids; one that holds it becomes findable by hash.
-    pub fn insert(&mut self, id: BlobId, record: &BlobRecord) {
-        match &record.content {
-            Content::Held(content) => {
-                self.by_hash
-                    .insert(hash_key(record.capsule(), &content.sha256), blob_key(id));
-            }
-            Content::SharedWith(holder) => self.change_ids(BlobId(*holder), 1),
+    /// Adds a blob. One that shares its content adds itself to the holder's ids.
+    pub fn insert(&mut self, id: BlobId, record: &BlobRecord, sha256: &Sha256Digest) {
+        if let Content::SharedWith(holder) = &record.content {
+            self.change_ids(BlobId(*holder), 1);
         }
+        self.by_hash
+            .insert(hash_key(record.capsule(), sha256, id), Key([]));
+        self.unreferenced
+            .insert(unreferenced_key(record.created_at, id), Key([]));
         self.put(id, record);
     }
 
@@ -129,6 +154,11 @@ impl<M: Memory> BlobStore<M> {
             return 0;
         };
         record.references = record.references.saturating_add_signed(by);
+        if record.never_referenced {
+            record.never_referenced = false;
+            self.unreferenced
+                .remove(&unreferenced_key(record.created_at, id));
+        }
         self.put(id, &record);
         let key = user_key(id, memory);
         let of_memory = self
@@ -153,6 +183,13 @@ impl<M: Memory> BlobStore<M> {
 
     /// Deletes the id. Returns the content where no other id has it: the caller frees what it takes up.
     pub fn remove(&mut self, blob: &Blob) -> Option<HeldContent> {
+        let capsule = blob.record.capsule();
+        self.by_hash
+            .remove(&hash_key(capsule, &blob.content.sha256, blob.id));
+        if blob.record.never_referenced {
+            self.unreferenced
+                .remove(&unreferenced_key(blob.record.created_at, blob.id));
+        }
         if blob.id != blob.holder {
             self.blobs.remove(&blob_key(blob.id));
         }
@@ -166,8 +203,6 @@ impl<M: Memory> BlobStore<M> {
             return None;
         }
         self.blobs.remove(&blob_key(blob.holder));
-        self.by_hash
-            .remove(&hash_key(blob.record.capsule(), &blob.content.sha256));
         Some(blob.content.clone())
     }
 
@@ -180,16 +215,27 @@ impl<M: Memory> BlobStore<M> {
             .collect()
     }
 
-    /// (capsule, hash, holder) of every content, for recounting in tests.
+    /// (capsule, hash, blob) of every blob, for recounting in tests.
     #[cfg(any(test, feature = "recount"))]
     pub fn all_hashes(&self) -> Vec<(CapsuleId, Sha256Digest, BlobId)> {
         self.by_hash
-            .iter()
-            .map(|entry| {
-                let key = entry.key();
-                let holder = BlobId(entry.value().number(0));
-                (CapsuleId(key.number(0)), key.part(8), holder)
+            .keys()
+            .map(|key| {
+                (
+                    CapsuleId(key.number(0)),
+                    key.part(8),
+                    BlobId(key.number(40)),
+                )
             })
+            .collect()
+    }
+
+    /// (time, blob) of every blob never referenced, for recounting in tests.
+    #[cfg(any(test, feature = "recount"))]
+    pub fn all_unreferenced(&self) -> Vec<(u64, BlobId)> {
+        self.unreferenced
+            .keys()
+            .map(|key| (key.number(0), BlobId(key.number(8))))
             .collect()
     }
 

@@ -130,7 +130,10 @@ impl<M: Memory> Vault<M> {
         let chunks = ChunkEntry::read_all(&self.arena, progress.table);
         let lists: Vec<Extent> = chunks.iter().filter_map(|c| c.list_extent()).collect();
         let places = joined(chunks.iter().flat_map(|chunk| chunk.parts(&self.arena)));
-        let holder = self.blobs.holder_of(capsule, &sha256);
+        let holder = self
+            .blobs
+            .with_hash(capsule, &sha256)
+            .map(|blob| blob.holder);
         let cut = Cut::of(&chunks);
         let ends = self.arena.place(cut.table_len(), false);
         // Where equal content is held already, the bytes just received go again; else a table may be needed to find them.
@@ -189,7 +192,7 @@ impl<M: Memory> Vault<M> {
             self.arena.free(extent);
         }
         let record = BlobRecord::new(capsule, call.now, chunking, content);
-        self.blobs.insert(blob, &record);
+        self.blobs.insert(blob, &record, &sha256);
         let owner = session_owner_key(capsule, session.creator());
         self.sessions.closed(session.idem_key, owner);
         session.last_activity = call.now;

@@ -4,7 +4,7 @@ use ic_stable_structures::{BTreeMap, Memory};
 
 use super::record::SessionRecord;
 use crate::access::PersonKey;
-use crate::ids::SessionId;
+use crate::ids::{CapsuleId, SessionId};
 use crate::regions::{self, RegionId};
 use crate::stable::{Key, Record, Region, RegionManager};
 
@@ -14,6 +14,7 @@ pub struct SessionStore<M: Memory> {
     open: BTreeMap<Key<16>, Key<4>, Region<M>>,
     deadlines: BTreeMap<Key<16>, Key<0>, Region<M>>,
     by_creator: BTreeMap<Key<24>, Key<0>, Region<M>>,
+    by_capsule: BTreeMap<Key<16>, Key<0>, Region<M>>,
 }
 
 fn session_key(session: SessionId) -> Key<8> {
@@ -22,6 +23,10 @@ fn session_key(session: SessionId) -> Key<8> {
 
 fn creator_key(creator: PersonKey, session: SessionId) -> Key<24> {
     Key::of(&[&creator.0, &session.0.to_be_bytes()])
+}
+
+fn of_capsule_key(capsule: CapsuleId, session: SessionId) -> Key<16> {
+    Key::of(&[&capsule.0.to_be_bytes(), &session.0.to_be_bytes()])
 }
 
 fn deadline_key(at: u64, session: SessionId) -> Key<16> {
@@ -39,6 +44,7 @@ impl<M: Memory> SessionStore<M> {
             open: BTreeMap::init(manager.tree_region(regions::OPEN_SESSIONS)),
             deadlines: BTreeMap::init(manager.tree_region(regions::SESSION_DEADLINES)),
             by_creator: BTreeMap::init(manager.tree_region(regions::SESSIONS_BY_CREATOR)),
+            by_capsule: BTreeMap::init(manager.tree_region(regions::SESSIONS_BY_CAPSULE)),
         }
     }
 
@@ -50,6 +56,7 @@ impl<M: Memory> SessionStore<M> {
             (regions::OPEN_SESSIONS, crate::tree_need(1, 0)),
             (regions::SESSION_DEADLINES, crate::tree_need(2, 0)),
             (regions::SESSIONS_BY_CREATOR, crate::tree_need(1, 0)),
+            (regions::SESSIONS_BY_CAPSULE, crate::tree_need(1, 0)),
         ]
     }
 
@@ -124,6 +131,8 @@ impl<M: Memory> SessionStore<M> {
         self.set_deadline(session, record.deadline);
         self.by_creator
             .insert(creator_key(record.creator_key(), session), Key([]));
+        self.by_capsule
+            .insert(of_capsule_key(record.capsule(), session), Key([]));
     }
 
     /// Removes a session with its creator and deadline.
@@ -132,6 +141,18 @@ impl<M: Memory> SessionStore<M> {
         self.remove_deadline(session, record.deadline);
         self.by_creator
             .remove(&creator_key(record.creator_key(), session));
+        self.by_capsule
+            .remove(&of_capsule_key(record.capsule(), session));
+    }
+
+    /// The capsule's sessions, by number.
+    pub fn of_capsule(&self, capsule: CapsuleId) -> impl Iterator<Item = SessionId> + '_ {
+        self.by_capsule
+            .keys_range(
+                of_capsule_key(capsule, SessionId(0))
+                    ..=of_capsule_key(capsule, SessionId(u64::MAX)),
+            )
+            .map(|key| SessionId(key.number(8)))
     }
 
     /// The sessions that the person opened, by number.
@@ -143,10 +164,14 @@ impl<M: Memory> SessionStore<M> {
             .map(|key| SessionId(key.number(16)))
     }
 
-    /// How many sessions have a deadline, and how many a creator, for recounting in tests.
+    /// How many sessions have a deadline, a creator, and a capsule, for recounting in tests.
     #[cfg(any(test, feature = "recount"))]
-    pub fn index_lengths(&self) -> (u64, u64) {
-        (self.deadlines.len(), self.by_creator.len())
+    pub fn index_lengths(&self) -> [u64; 3] {
+        [
+            self.deadlines.len(),
+            self.by_creator.len(),
+            self.by_capsule.len(),
+        ]
     }
 
     /// Every session, for recounting in tests.
