@@ -32,13 +32,12 @@ fn start(args: Option<InitArgs>) {
     ic_cdk_timers::set_timer_interval(SWEEP_INTERVAL, sweep);
 }
 
-/// How often expired upload sessions are looked for, and how many one message clears away.
+/// How often the vault looks for what nobody needs any more.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(3_600);
-const SWEPT_PER_MESSAGE: usize = 20;
 
 async fn sweep() {
     let now = ic_cdk::api::time();
-    while state::write(|vault| vault.sweep_sessions(now, SWEPT_PER_MESSAGE)) {
+    while state::write(|vault| vault.sweep(now)) {
         if state::next_message().await.is_err() {
             return;
         }

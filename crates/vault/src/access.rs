@@ -63,6 +63,8 @@ impl Roles {
     pub const OWNER: Roles = Roles(1);
     pub const CONTROLLER: Roles = Roles(2);
     pub const SUBJECT: Roles = Roles(4);
+    /// Owned the capsule when it was deleted: nothing may be done, but deleting it again is answered as before.
+    pub const FORMER_OWNER: Roles = Roles(128);
 
     pub fn with(self, other: Roles) -> Roles {
         Roles(self.0 | other.0)
@@ -74,7 +76,9 @@ impl Roles {
 
     /// Read the capsule, list it, create memories and upload: owner, controller, subject.
     pub fn may_use(self) -> bool {
-        self.0 != 0
+        self.has(Roles(
+            Roles::OWNER.0 | Roles::CONTROLLER.0 | Roles::SUBJECT.0,
+        ))
     }
 
     /// Delete memories and content, change access entries: owner, controller.

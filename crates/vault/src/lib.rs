@@ -14,6 +14,7 @@ mod error;
 mod hash;
 mod ids;
 pub mod limits;
+mod maintenance;
 mod memory;
 #[cfg(any(test, feature = "recount"))]
 pub mod recount;

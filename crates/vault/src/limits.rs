@@ -17,6 +17,10 @@ pub const IDEM_MAX: usize = 256;
 pub const OPEN_SESSIONS_MAX: u32 = 100;
 /// How long a session lives after its last chunk, and how long its end is remembered, in nanoseconds: 7 days.
 pub const SESSION_LIFETIME: u64 = 7 * 24 * 3_600 * 1_000_000_000;
+/// How long a blob stays that no memory has referenced, in nanoseconds: 24 hours.
+pub const UNREFERENCED_LIFETIME: u64 = 24 * 3_600 * 1_000_000_000;
+/// How many things of a kind one message clears away at the most.
+pub const SWEPT_PER_MESSAGE: usize = 50;
 /// Longest blob that `blob_read` returns whole, in bytes: what fits a query's reply.
 pub const BLOB_READ_MAX: u64 = 3_000_000;
 /// Most blobs, and most inline assets, in one call that creates a memory.

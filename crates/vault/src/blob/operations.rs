@@ -134,13 +134,7 @@ impl<M: Memory> Vault<M> {
                 blob.id, blob.record.references
             )));
         }
-        let mut needs = BlobStore::<M>::needs_for_references(1);
-        needs.extend(
-            self.arena
-                .needs(&[], self.extents_freed_with(std::slice::from_ref(&blob))),
-        );
-        needs.push(CapsuleStore::<M>::need_for_usage());
-        self.regions.reserve_for_freeing(&needs)?;
+        self.reserve_for_removal(&blob)?;
         self.remove_blob(&blob);
         Ok(blob.id.to_string())
     }
@@ -179,6 +173,15 @@ impl<M: Memory> Vault<M> {
             .iter()
             .map(|blob| blob.content.all_extents(&self.arena).len() + 1)
             .sum()
+    }
+
+    /// Reserves what removing a blob needs.
+    pub(crate) fn reserve_for_removal(&self, blob: &Blob) -> Result<()> {
+        let mut needs = BlobStore::<M>::needs_for_references(1);
+        let freed = self.extents_freed_with(std::slice::from_ref(blob));
+        needs.extend(self.arena.needs(&[], freed));
+        needs.push(CapsuleStore::<M>::need_for_usage());
+        Ok(self.regions.reserve_for_freeing(&needs)?)
     }
 
     /// Deletes a blob id, and its content where no other id has it. The reservation is the caller's.

@@ -1,5 +1,6 @@
 //! Capsules: a person's space, with a subject, owners and controllers.
 
+mod delete;
 mod facts;
 mod operations;
 mod record;
@@ -8,3 +9,6 @@ mod store;
 pub use facts::NothingRecorded;
 pub use record::CapsuleUsage;
 pub use store::CapsuleStore;
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ pub struct CapsuleStore<M: Memory> {
     usage: BTreeMap<Key<8>, Record<CapsuleUsage>, Region<M>>,
     roles: BTreeMap<Key<24>, Key<1>, Region<M>>,
     own: BTreeMap<Key<16>, Key<8>, Region<M>>,
+    emptying: BTreeMap<Key<8>, Key<0>, Region<M>>,
 }
 
 fn capsule_key(capsule: CapsuleId) -> Key<8> {
@@ -30,6 +31,7 @@ impl<M: Memory> CapsuleStore<M> {
             usage: BTreeMap::init(manager.tree_region(regions::CAPSULE_USAGE)),
             roles: BTreeMap::init(manager.tree_region(regions::CAPSULE_ROLES)),
             own: BTreeMap::init(manager.tree_region(regions::OWN_CAPSULES)),
+            emptying: BTreeMap::init(manager.tree_region(regions::EMPTYING)),
         }
     }
 
@@ -40,6 +42,16 @@ impl<M: Memory> CapsuleStore<M> {
             (regions::CAPSULE_USAGE, crate::tree_need(1, 64)),
             (regions::CAPSULE_ROLES, crate::tree_need(2, 0)),
             (regions::OWN_CAPSULES, crate::tree_need(1, 0)),
+        ]
+    }
+
+    /// What hiding a capsule with this many people needs.
+    pub fn needs_for_removal(people: usize) -> Vec<(RegionId, u64)> {
+        vec![
+            (regions::CAPSULES, crate::tree_need(1, 0)),
+            (regions::CAPSULE_ROLES, crate::tree_need(people, 0)),
+            (regions::OWN_CAPSULES, crate::tree_need(1, 0)),
+            (regions::EMPTYING, crate::tree_need(1, 0)),
         ]
     }
 
@@ -83,8 +95,36 @@ impl<M: Memory> CapsuleStore<M> {
             .map_or(Roles::default(), |roles| Roles(roles.0[0]))
     }
 
+    /// Sets what the person is in the capsule; nothing is forgotten.
     pub fn set_roles(&mut self, person: PersonKey, capsule: CapsuleId, roles: Roles) {
-        self.roles.insert(role_key(person, capsule), Key([roles.0]));
+        let key = role_key(person, capsule);
+        if roles == Roles::default() {
+            self.roles.remove(&key);
+        } else {
+            self.roles.insert(key, Key([roles.0]));
+        }
+    }
+
+    /// Takes the capsule away from everybody's sight, and notes that it has to be emptied. Roles are the caller's.
+    pub fn hide(&mut self, capsule: CapsuleId, subject: PersonKey) {
+        self.capsules.remove(&capsule_key(capsule));
+        if self.own(subject) == Some(capsule) {
+            self.own.remove(&Key(subject.0));
+        }
+        self.emptying.insert(capsule_key(capsule), Key([]));
+    }
+
+    /// A capsule that was hidden and not forgotten yet.
+    pub fn first_to_empty(&self) -> Option<CapsuleId> {
+        self.emptying
+            .first_key_value()
+            .map(|(key, _)| CapsuleId(key.number(0)))
+    }
+
+    /// Forgets a capsule that was hidden and is empty.
+    pub fn forget(&mut self, capsule: CapsuleId) {
+        self.usage.remove(&capsule_key(capsule));
+        self.emptying.remove(&capsule_key(capsule));
     }
 
     /// The capsules in which the person is anything, by id.
@@ -104,13 +144,12 @@ impl<M: Memory> CapsuleStore<M> {
         self.own.insert(Key(person.0), capsule_key(capsule));
     }
 
-    /// Every capsule with its counters, for recounting in tests.
+    /// The counters of every capsule, for recounting in tests.
     #[cfg(any(test, feature = "recount"))]
     pub fn all(&self) -> Vec<(CapsuleId, CapsuleUsage)> {
-        self.capsules
-            .keys()
-            .map(|key| CapsuleId(key.number(0)))
-            .map(|capsule| (capsule, self.usage(capsule)))
+        self.usage
+            .iter()
+            .map(|entry| (CapsuleId(entry.key().number(0)), entry.value().decode()))
             .collect()
     }
 }

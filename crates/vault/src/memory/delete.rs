@@ -38,7 +38,7 @@ impl<M: StableMemory> Vault<M> {
         if !may.has(Permissions::OWN) {
             return Err(Error::Unauthorized);
         }
-        self.delete_memory(call, memory, delete_assets)
+        self.delete_memory(call.now, memory, delete_assets)
     }
 
     /// Deletes several memories of a capsule, each judged by itself: one that is not there, is in another capsule, or may not be
@@ -77,7 +77,48 @@ impl<M: StableMemory> Vault<M> {
         })
     }
 
-    fn delete_memory(&mut self, call: Call, memory: Memory, delete_assets: bool) -> Result<()> {
+    /// Deletes memories of a capsule that were there at `before`: as many as one message may, newest first. Returns how many, and whether
+    /// there are more.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] for the anonymous caller, and for one who may use the capsule but not delete in it;
+    /// [`Error::NotFound`] for a capsule that the caller may not read.
+    pub fn memories_delete_all_step(
+        &mut self,
+        call: Call,
+        capsule: &str,
+        delete_assets: bool,
+        before: u64,
+    ) -> Result<(u32, bool)> {
+        let person = call.person()?;
+        let (capsule, roles) = self.capsule_for(person, capsule)?;
+        if !roles.may_govern() {
+            return Err(Error::Unauthorized);
+        }
+        let mut deleted = 0;
+        let mut done = 0;
+        while done < limits::SWEPT_PER_MESSAGE {
+            let next = self
+                .memories
+                .list(capsule, None)
+                .find(|memory| memory.record.metadata.uploaded_at <= before);
+            let Some(memory) = next else {
+                return Ok((deleted, false));
+            };
+            done += 1 + memory.record.assets.len();
+            deleted += 1;
+            self.delete_memory(call.now, memory, delete_assets)?;
+        }
+        Ok((deleted, true))
+    }
+
+    /// Deletes a memory; whether that is allowed is the caller's to say.
+    pub(crate) fn delete_memory(
+        &mut self,
+        now: u64,
+        memory: Memory,
+        delete_assets: bool,
+    ) -> Result<()> {
         let release = Release::of(&memory.record.assets, delete_assets);
         let grantees = Grantee::all(memory.capsule, &memory.record.access_entries());
         let mut needs = MemoryStore::<M>::needs(0);
@@ -89,11 +130,11 @@ impl<M: StableMemory> Vault<M> {
         let mut usage = self.capsules.usage(memory.capsule);
         usage.memories -= 1;
         usage.inline_bytes -= release.inline_bytes();
-        usage.updated_at = call.now;
+        usage.updated_at = now;
         self.capsules.set_usage(memory.capsule, &usage);
-        self.memories.delete(&memory, call.now);
+        self.memories.delete(&memory, now);
         self.grants.replace(memory.id, &grantees, &[]);
-        self.release(memory.capsule, memory.id, release, call.now);
+        self.release(memory.capsule, memory.id, release, now);
         Ok(())
     }
 }

@@ -83,7 +83,8 @@ impl<M: StableMemory> Vault<M> {
         memory: &Memory,
     ) -> Permissions {
         let roles = self.capsules.roles(person, memory.capsule);
-        if memory.record.access.is_empty() {
+        // A capsule that was deleted is gone for everybody, whatever its memories' entries say until they are cleared away.
+        if memory.record.access.is_empty() || !self.capsules.exists(memory.capsule) {
             return Permissions::of_roles(roles);
         }
         let entries = memory.record.access_entries();

@@ -51,7 +51,7 @@ impl<M: Memory> Vault<M> {
     }
 
     /// Removes a session with all that it holds.
-    pub(super) fn expire(&mut self, id: SessionId) -> Result<()> {
+    pub(crate) fn expire(&mut self, id: SessionId) -> Result<()> {
         if let Some(session) = self.sessions.get(id) {
             self.free_session(&session)?;
             self.sessions.remove(id, &session);

@@ -1,0 +1,106 @@
+//! Deleting a capsule with everything in it. It is invisible at once; what it holds is freed in bounded steps, the first of them in the
+//! same message, the others by the sweep. A step that an upgrade interrupts is simply followed by the next.
+
+use ic_stable_structures::Memory;
+
+use super::store::CapsuleStore;
+use crate::Vault;
+use crate::access::{PersonKey, Roles};
+use crate::call::Call;
+use crate::error::{Error, Result};
+use crate::ids::CapsuleId;
+use crate::limits;
+
+impl<M: Memory> Vault<M> {
+    /// Deletes the capsule. Again: nothing, for who owned it.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] for the anonymous caller, and for one who may read but does not own it; [`Error::NotFound`] for a
+    /// capsule that the caller may not read.
+    pub fn capsules_delete(&mut self, call: Call, id: &str) -> Result<()> {
+        let person = call.person()?;
+        let capsule = CapsuleId::parse(id).ok_or(Error::NotFound)?;
+        let roles = self.capsules.roles(person, capsule);
+        if roles.has(Roles::FORMER_OWNER) {
+            return Ok(());
+        }
+        if !roles.may_use() {
+            return Err(Error::NotFound);
+        }
+        if !roles.has(Roles::OWNER) {
+            return Err(Error::Unauthorized);
+        }
+        let record = self.capsules.get(capsule).ok_or(Error::NotFound)?;
+        let people = record.owners.len() + record.controllers.len() + 1;
+        self.regions
+            .reserve_for_freeing(&CapsuleStore::<M>::needs_for_removal(people))?;
+
+        for person in record
+            .controllers
+            .iter()
+            .map(|controller| &controller.person)
+            .chain([&record.subject])
+        {
+            let person = PersonKey::of(&person.0);
+            self.capsules.set_roles(person, capsule, Roles::default());
+        }
+        for owner in &record.owners {
+            let person = PersonKey::of(&owner.person.0);
+            self.capsules
+                .set_roles(person, capsule, Roles::FORMER_OWNER);
+        }
+        self.capsules
+            .hide(capsule, PersonKey::of(&record.subject.0));
+        self.empty_capsules(call.now, limits::SWEPT_PER_MESSAGE);
+        Ok(())
+    }
+
+    /// Frees about `most` things of capsules that were deleted. Returns whether there is more to free.
+    pub(crate) fn empty_capsules(&mut self, now: u64, most: usize) -> bool {
+        let mut left = most;
+        while let Some(capsule) = self.capsules.first_to_empty() {
+            if left == 0 {
+                return true;
+            }
+            match self.empty_capsule(capsule, now, left) {
+                Ok(0) => self.capsules.forget(capsule),
+                Ok(done) => left = left.saturating_sub(done),
+                // Without the few kilobytes that freeing takes it is tried again at the next sweep.
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    /// Frees some of what the capsule holds; 0 where it holds nothing any more.
+    fn empty_capsule(&mut self, capsule: CapsuleId, now: u64, most: usize) -> Result<usize> {
+        let mut done = 0;
+        while done < most {
+            let next = self.memories.list(capsule, None).next();
+            let Some(memory) = next else {
+                break;
+            };
+            done += 1 + memory.record.assets.len();
+            self.delete_memory(now, memory, true)?;
+        }
+        let blobs: Vec<_> = self
+            .blobs
+            .of_capsule(capsule)
+            .take(most.saturating_sub(done))
+            .collect();
+        for blob in blobs {
+            done += 1;
+            self.delete_blob(blob)?;
+        }
+        let sessions: Vec<_> = self
+            .sessions
+            .of_capsule(capsule)
+            .take(most.saturating_sub(done))
+            .collect();
+        for session in sessions {
+            done += 1;
+            self.expire(session)?;
+        }
+        Ok(done)
+    }
+}

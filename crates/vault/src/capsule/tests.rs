@@ -1,0 +1,263 @@
+use candid::Principal;
+use ic_stable_structures::VectorMemory;
+use keepsake_api::{
+    AccessCondition, AccessEntry, AssetMetadata, AssetMetadataBase, AssetType, BlobRef, ByteBuf,
+    GrantSource, NoteAssetMetadata, PersonRef, ResourceRole,
+};
+
+use crate::limits::{SESSION_LIFETIME, UNREFERENCED_LIFETIME};
+use crate::{Call, Error, FinishStep, NewMemory, Vault};
+
+fn by(person: u8, now: u64) -> Call {
+    Call {
+        caller: Principal::self_authenticating([person]),
+        now,
+    }
+}
+
+fn vault() -> Vault<VectorMemory> {
+    let mut vault = Vault::open(VectorMemory::default()).unwrap();
+    vault.set_seed([1; 32]);
+    vault
+}
+
+fn upload(vault: &mut Vault<VectorMemory>, capsule: &str, bytes: &[u8], now: u64) -> String {
+    let idem = format!("{now}-{}", bytes.len());
+    let session = vault.uploads_begin(by(1, now), capsule, 1, &idem).unwrap();
+    vault
+        .uploads_put_chunk(by(1, now), session, 0, bytes)
+        .unwrap();
+    let sha256 = crate::hash::sha256(&[bytes]);
+    match vault
+        .uploads_finish(by(1, now), session, &sha256, bytes.len() as u64)
+        .unwrap()
+    {
+        FinishStep::Done(result) => result.blob_id,
+        FinishStep::HashMore => unreachable!("one chunk is hashed at once"),
+    }
+}
+
+fn memory_of(capsule: &str, blob: Option<&str>, idem: &str) -> NewMemory {
+    NewMemory {
+        capsule: capsule.into(),
+        inline: blob.is_none().then(|| ByteBuf::from(vec![7; 10])),
+        blob: blob.map(|blob| BlobRef {
+            locator: blob.into(),
+            hash: None,
+            len: 0,
+        }),
+        location: None,
+        storage_key: None,
+        url: None,
+        size: None,
+        sha256: None,
+        metadata: AssetMetadata::Note(NoteAssetMetadata {
+            base: AssetMetadataBase {
+                name: "n".into(),
+                description: None,
+                tags: vec![],
+                asset_type: AssetType::Display,
+                bytes: 0,
+                mime_type: "text/plain".into(),
+                sha256: None,
+                width: None,
+                height: None,
+                url: None,
+                storage_key: None,
+                bucket: None,
+                asset_location: None,
+                processing_status: None,
+                processing_error: None,
+                created_at: 0,
+                updated_at: 0,
+                deleted_at: None,
+            },
+            word_count: None,
+            language: None,
+            format: None,
+        }),
+        idem: idem.into(),
+    }
+}
+
+fn entry_for(person: u8) -> AccessEntry {
+    AccessEntry {
+        id: "e".into(),
+        person_ref: Some(PersonRef::Principal(Principal::self_authenticating([
+            person,
+        ]))),
+        is_public: false,
+        grant_source: GrantSource::User,
+        source_id: None,
+        role: ResourceRole::Member,
+        perm_mask: 3,
+        invited_by_person_ref: None,
+        created_at: 0,
+        updated_at: 0,
+        condition: AccessCondition::Immediate,
+    }
+}
+
+/// A large capsule is gone for everybody in the message that deletes it, and leaves nothing behind, however often the vault is opened
+/// anew in between.
+#[test]
+fn a_deleted_capsule_is_gone_at_once_and_emptied_in_steps() {
+    let memory = VectorMemory::default();
+    let mut vault = Vault::open(memory.clone()).unwrap();
+    vault.set_seed([1; 32]);
+    let capsule = vault.capsules_create(by(1, 0), None).unwrap().id;
+    let others = vault.capsules_create(by(2, 0), None).unwrap().id;
+    let others_memory = vault
+        .memories_create(by(2, 0), memory_of(&others, None, "x"))
+        .unwrap();
+    let mut memories = Vec::new();
+    for n in 0..130u32 {
+        let blob = upload(
+            &mut vault,
+            &capsule,
+            &n.to_be_bytes().repeat(100),
+            u64::from(n),
+        );
+        let new = memory_of(&capsule, Some(&blob), &n.to_string());
+        memories.push((vault.memories_create(by(1, 0), new).unwrap(), blob));
+    }
+    upload(&mut vault, &capsule, b"never referenced", 1);
+    let open = vault.uploads_begin(by(1, 0), &capsule, 5, "open").unwrap();
+    vault
+        .uploads_put_chunk(by(1, 0), open, 3, b"chunk")
+        .unwrap();
+    let (shared, shared_blob) = &memories[3];
+    vault.access_grant(by(1, 0), shared, entry_for(2)).unwrap();
+    assert!(vault.memories_read(by(2, 0), shared).is_ok());
+    assert!(vault.blob_read(by(2, 0), shared_blob).is_ok());
+
+    assert_eq!(
+        vault.capsules_delete(by(2, 0), &capsule),
+        Err(Error::NotFound)
+    );
+    vault.capsules_delete(by(1, 5), &capsule).unwrap();
+
+    let mut steps = 0;
+    loop {
+        vault.recount().unwrap();
+        assert_eq!(vault.capsules_list(by(1, 5)), []);
+        assert_eq!(
+            vault.capsules_read_basic(by(1, 5), None),
+            Err(Error::NotFound)
+        );
+        for (memory, blob) in &memories {
+            assert_eq!(vault.memories_read(by(1, 5), memory), Err(Error::NotFound));
+            assert_eq!(vault.memories_read(by(2, 5), memory), Err(Error::NotFound));
+            assert_eq!(vault.blob_get_meta(by(1, 5), blob), Err(Error::NotFound));
+            assert_eq!(vault.blob_get_meta(by(2, 5), blob), Err(Error::NotFound));
+        }
+        assert_eq!(
+            vault.uploads_put_chunk(by(1, 5), open, 0, b"x"),
+            Err(Error::NotFound)
+        );
+        assert_eq!(
+            vault
+                .memories_shared_with_me(by(2, 5), None, None)
+                .unwrap()
+                .items,
+            []
+        );
+        assert_eq!(vault.capsules_delete(by(1, 6), &capsule), Ok(()), "again");
+        vault = Vault::open(memory.clone()).unwrap();
+        steps += 1;
+        if !vault.sweep(6) {
+            break;
+        }
+    }
+    assert!(steps > 1, "{steps}");
+    vault.recount().unwrap();
+    assert!(vault.memories_read(by(2, 6), &others_memory).is_ok());
+    vault
+        .memories_delete(by(2, 6), &others_memory, true)
+        .unwrap();
+    assert_eq!(vault.arena.used_bytes(), 0, "everything is free again");
+    let anew = vault.capsules_create(by(1, 7), None).unwrap().id;
+    assert_ne!(anew, capsule);
+}
+
+#[test]
+fn only_an_owner_deletes_a_capsule() {
+    let mut vault = vault();
+    let subject = PersonRef::Principal(Principal::self_authenticating([2]));
+    let capsule = vault.capsules_create(by(1, 0), Some(subject)).unwrap().id;
+    assert_eq!(
+        vault.capsules_delete(by(2, 0), &capsule),
+        Err(Error::Unauthorized)
+    );
+    assert_eq!(
+        vault.capsules_delete(by(3, 0), &capsule),
+        Err(Error::NotFound)
+    );
+    vault.capsules_delete(by(1, 0), &capsule).unwrap();
+    assert_eq!(
+        vault.capsules_delete(by(2, 0), &capsule),
+        Err(Error::NotFound)
+    );
+    assert_eq!(vault.capsules_list(by(2, 0)), []);
+}
+
+#[test]
+fn a_blob_that_no_memory_ever_referenced_goes_after_a_day_and_no_other() {
+    let mut vault = vault();
+    let capsule = vault.capsules_create(by(1, 0), None).unwrap().id;
+    let loose = upload(&mut vault, &capsule, b"loose", 10);
+    let used = upload(&mut vault, &capsule, b"used", 10);
+    let dropped = upload(&mut vault, &capsule, b"dropped", 10);
+    vault
+        .memories_create(by(1, 11), memory_of(&capsule, Some(&used), "u"))
+        .unwrap();
+    let memory = vault
+        .memories_create(by(1, 11), memory_of(&capsule, Some(&dropped), "d"))
+        .unwrap();
+    vault.memories_delete(by(1, 12), &memory, false).unwrap();
+
+    while vault.sweep(10 + UNREFERENCED_LIFETIME - 1) {}
+    assert!(vault.blob_read(by(1, 0), &loose).is_ok());
+    while vault.sweep(10 + UNREFERENCED_LIFETIME) {}
+    assert_eq!(vault.blob_read(by(1, 0), &loose), Err(Error::NotFound));
+    while vault.sweep(10 + 3 * SESSION_LIFETIME) {}
+    assert!(vault.blob_read(by(1, 0), &used).is_ok());
+    assert!(
+        vault.blob_read(by(1, 0), &dropped).is_ok(),
+        "kept by delete_assets = false"
+    );
+    vault.recount().unwrap();
+}
+
+#[test]
+fn deleting_all_memories_spares_those_made_meanwhile() {
+    let mut vault = vault();
+    let capsule = vault.capsules_create(by(1, 0), None).unwrap().id;
+    for n in 0..120 {
+        vault
+            .memories_create(by(1, 1), memory_of(&capsule, None, &n.to_string()))
+            .unwrap();
+    }
+    let (first, more) = vault
+        .memories_delete_all_step(by(1, 2), &capsule, true, 2)
+        .unwrap();
+    assert!(first > 0 && more);
+    let meanwhile = vault
+        .memories_create(by(1, 3), memory_of(&capsule, None, "new"))
+        .unwrap();
+    let mut deleted = first;
+    loop {
+        let (count, more) = vault
+            .memories_delete_all_step(by(1, 4), &capsule, true, 2)
+            .unwrap();
+        deleted += count;
+        if !more {
+            break;
+        }
+    }
+    assert_eq!(deleted, 120);
+    let page = vault.memories_list(by(1, 5), &capsule, None, None).unwrap();
+    assert_eq!(page.items.len(), 1);
+    assert_eq!(page.items[0].id, meanwhile);
+    vault.recount().unwrap();
+}

@@ -1,0 +1,48 @@
+//! What the vault does by itself: it clears away what nobody needs any more, in bounded steps. Nothing of it is needed for anything to be
+//! right, and any step may be cut off by an upgrade.
+
+use ic_stable_structures::Memory;
+
+use crate::Vault;
+use crate::error::Result;
+use crate::ids::BlobId;
+use crate::limits;
+
+impl<M: Memory> Vault<M> {
+    /// One step: sessions that have expired, blobs that no memory ever referenced within a day, and capsules that were deleted.
+    /// Returns whether there is more to do now.
+    pub fn sweep(&mut self, now: u64) -> bool {
+        let most = limits::SWEPT_PER_MESSAGE;
+        // Each gets its step: none keeps the others waiting.
+        let sessions = self.sweep_sessions(now, most);
+        let blobs = self.sweep_unreferenced(now, most);
+        let capsules = self.empty_capsules(now, most);
+        sessions || blobs || capsules
+    }
+
+    fn sweep_unreferenced(&mut self, now: u64, most: usize) -> bool {
+        let Some(before) = now.checked_sub(limits::UNREFERENCED_LIFETIME) else {
+            return false;
+        };
+        let due: Vec<BlobId> = self.blobs.unreferenced(before).take(most + 1).collect();
+        for blob in due.iter().take(most) {
+            // Without the few kilobytes that freeing takes it is tried again at the next sweep.
+            if self.delete_blob(*blob).is_err() {
+                return false;
+            }
+        }
+        due.len() > most
+    }
+
+    /// Deletes a blob unless a memory references it, which is looked at in the step that frees.
+    pub(crate) fn delete_blob(&mut self, id: BlobId) -> Result<()> {
+        match self.blobs.get(id) {
+            Some(blob) if blob.record.references == 0 => {
+                self.reserve_for_removal(&blob)?;
+                self.remove_blob(&blob);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
