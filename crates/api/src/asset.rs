@@ -211,3 +211,13 @@ pub struct AssetCleanupResult {
     pub assets_cleaned: u32,
     pub message: String,
 }
+
+/// External content that no asset has any more: a client deletes it and acknowledges.
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct ExternalDeletion {
+    pub id: String,
+    pub location: BlobHosting,
+    pub storage_key: String,
+    /// When the last asset that had it was removed.
+    pub removed_at: u64,
+}

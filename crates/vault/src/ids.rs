@@ -66,7 +66,8 @@ derived_id!(
     "asset_"
 );
 
-fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+/// `None` where the text is not `N` bytes in lower-case hexadecimal digits.
+pub(crate) fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits = text.as_bytes();
     if digits.len() != 2 * N {
         return None;

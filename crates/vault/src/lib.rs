@@ -38,7 +38,7 @@ use keepsake_api::InitArgs;
 use arena::Arena;
 use blob::BlobStore;
 use capsule::CapsuleStore;
-use memory::{ExternalDeletions, Grants, MemoryStore};
+use memory::{ExternalContent, Grants, MemoryStore};
 use settings::{LAYOUT_VERSION, SettingsStore};
 use stable::RegionManager;
 use upload::SessionStore;
@@ -49,7 +49,7 @@ pub struct Vault<M: Memory> {
     settings: SettingsStore<M>,
     capsules: CapsuleStore<M>,
     memories: MemoryStore<M>,
-    external_deletions: ExternalDeletions<M>,
+    external: ExternalContent<M>,
     grants: Grants<M>,
     blobs: BlobStore<M>,
     sessions: SessionStore<M>,
@@ -82,7 +82,7 @@ impl<M: Memory> Vault<M> {
         Ok(Self {
             capsules: CapsuleStore::open(&regions),
             memories: MemoryStore::open(&regions),
-            external_deletions: ExternalDeletions::open(&regions),
+            external: ExternalContent::open(&regions),
             grants: Grants::open(&regions),
             blobs: BlobStore::open(&regions),
             sessions: SessionStore::open(&regions),

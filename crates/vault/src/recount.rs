@@ -9,7 +9,8 @@ use crate::arena::{Arena, Extent};
 use crate::blob::{BlobRecord, ChunkEntry, Content};
 use crate::capsule::CapsuleUsage;
 use crate::ids::{BlobId, CapsuleId, MemoryId};
-use crate::memory::{Grantee, StoredAsset};
+use crate::memory::{ExternalContent, Grantee, StoredAsset};
+use crate::stable::Key;
 use crate::upload::SessionState;
 
 /// What the memories say of everything else.
@@ -18,6 +19,7 @@ struct Recount {
     usage: BTreeMap<CapsuleId, CapsuleUsage>,
     users: BTreeMap<(BlobId, MemoryId), u32>,
     grants: BTreeSet<(Grantee, MemoryId)>,
+    external: BTreeMap<Key<24>, u32>,
     extents: Vec<(Extent, String)>,
 }
 
@@ -29,6 +31,8 @@ impl<M: StableMemory> Vault<M> {
         self.recount_memories(&mut count)?;
         let kept: BTreeSet<_> = self.grants.all().into_iter().collect();
         same("index of access entries", &kept, &count.grants)?;
+        let kept: BTreeMap<_, _> = self.external.all_users().into_iter().collect();
+        same("users of external content", &kept, &count.external)?;
         self.recount_blobs(&mut count)?;
         self.recount_sessions(&mut count)?;
         self.recount_arena(count.extents)?;
@@ -45,16 +49,6 @@ impl<M: StableMemory> Vault<M> {
     /// Bytes of the memory below that are in use.
     pub fn stable_bytes_used(&self) -> u64 {
         self.regions.used()
-    }
-
-    /// (location, storage key) of every external deletion that the capsule's clients have yet to carry out.
-    pub fn external_deletions(&self, capsule: &str) -> Vec<(keepsake_api::BlobHosting, String)> {
-        CapsuleId::parse(capsule)
-            .map(|capsule| self.external_deletions.of_capsule(capsule))
-            .unwrap_or_default()
-            .into_iter()
-            .map(|deletion| (deletion.location.0, deletion.storage_key))
-            .collect()
     }
 
     fn recount_memories(&self, count: &mut Recount) -> Result<(), String> {
@@ -98,7 +92,14 @@ impl<M: StableMemory> Vault<M> {
                         )?;
                         *count.users.entry((blob, id)).or_default() += 1;
                     }
-                    StoredAsset::External { .. } => {}
+                    StoredAsset::External {
+                        location,
+                        storage_key,
+                        ..
+                    } => {
+                        let key = ExternalContent::<M>::key(capsule, location.0, storage_key);
+                        *count.external.entry(key).or_default() += 1;
+                    }
                 }
             }
         }

@@ -29,6 +29,8 @@ pub const MEMORY_INDEX: RegionId = 20;
 pub const TIMELINE: RegionId = 21;
 /// (capsule, hash of the address) → external content of removed assets, which a client deletes and acknowledges.
 pub const EXTERNAL_DELETIONS: RegionId = 22;
+/// (capsule, hash of the address) → how many assets have this external content.
+pub const EXTERNAL_USERS: RegionId = 23;
 
 // ── Blobs ──
 /// blob → its record: capsule, hash, length, where the content is.
@@ -75,6 +77,7 @@ pub const ALL: &[(RegionId, &str)] = &[
     (MEMORY_INDEX, "memory_index"),
     (TIMELINE, "timeline"),
     (EXTERNAL_DELETIONS, "external_deletions"),
+    (EXTERNAL_USERS, "external_users"),
     (BLOBS, "blobs"),
     (CONTENT_BY_HASH, "content_by_hash"),
     (BLOB_USERS, "blob_users"),

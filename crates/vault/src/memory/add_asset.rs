@@ -85,7 +85,7 @@ impl<M: StableMemory> Vault<M> {
         let time_before = memory.record.time();
         memory.record.metadata.updated_at = call.now;
         let first_new = memory.record.assets.len();
-        let stored = self.store_asset(memory.id, id, asset);
+        let stored = self.store_asset(memory.capsule, memory.id, id, asset);
         memory.record.assets.push(stored);
         self.memories
             .put(&memory, Record::encode(&memory.record), Some(time_before));

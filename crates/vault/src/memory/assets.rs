@@ -4,6 +4,7 @@ use ic_stable_structures::Memory as StableMemory;
 use keepsake_api::{AssetMetadata, BlobHosting, BlobRef};
 use minicbor::Encode;
 
+use super::external::ExternalContent;
 use super::record::{AssetRecord, StoredAsset};
 use crate::Vault;
 use crate::blob::{Blob, BlobStore};
@@ -221,6 +222,16 @@ impl<M: StableMemory> Vault<M> {
             .iter()
             .filter(|asset| matches!(asset.content, CheckedContent::Blob(..)))
             .count();
+        let keys: Vec<usize> = assets
+            .iter()
+            .filter_map(|asset| match &asset.content {
+                CheckedContent::External { storage_key, .. } => Some(storage_key.len()),
+                _ => None,
+            })
+            .collect();
+        if !keys.is_empty() {
+            needs.extend(ExternalContent::<M>::needs(keys.len(), keys.iter().sum()));
+        }
         if references > 0 {
             needs.extend(BlobStore::<M>::needs_for_references(references));
         }
@@ -230,6 +241,7 @@ impl<M: StableMemory> Vault<M> {
     /// Stores content and references. Everything was checked and reserved before.
     pub(super) fn store_asset(
         &mut self,
+        capsule: CapsuleId,
         memory: MemoryId,
         id: AssetId,
         asset: CheckedAsset,
@@ -254,13 +266,16 @@ impl<M: StableMemory> Vault<M> {
                 url,
                 len,
                 sha256,
-            } => StoredAsset::External {
-                location: Coded(location),
-                storage_key,
-                url,
-                len,
-                sha256,
-            },
+            } => {
+                self.external.used(capsule, location, &storage_key);
+                StoredAsset::External {
+                    location: Coded(location),
+                    storage_key,
+                    url,
+                    len,
+                    sha256,
+                }
+            }
         };
         AssetRecord::new(id, content, asset.metadata)
     }

@@ -163,7 +163,7 @@ impl<M: StableMemory> Vault<M> {
         let assets = assets
             .into_iter()
             .zip(ids)
-            .map(|(asset, asset_id)| self.store_asset(id, asset_id, asset))
+            .map(|(asset, asset_id)| self.store_asset(capsule, id, asset_id, asset))
             .collect();
         let memory = Memory {
             id,

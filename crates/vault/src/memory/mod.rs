@@ -21,7 +21,7 @@ mod tokens;
 mod update;
 
 pub use create::NewMemory;
-pub use external::ExternalDeletions;
+pub use external::ExternalContent;
 #[cfg(any(test, feature = "recount"))]
 pub use grants::Grantee;
 pub use grants::Grants;

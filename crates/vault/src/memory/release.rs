@@ -4,7 +4,7 @@
 use ic_stable_structures::Memory as StableMemory;
 use keepsake_api::BlobHosting;
 
-use super::external::ExternalDeletions;
+use super::external::ExternalContent;
 use super::record::{AssetRecord, StoredAsset};
 use crate::Vault;
 use crate::arena::Extent;
@@ -37,8 +37,7 @@ impl Release {
                     location,
                     storage_key,
                     ..
-                } if with_content => release.external.push((location.0, storage_key.clone())),
-                StoredAsset::External { .. } => {}
+                } => release.external.push((location.0, storage_key.clone())),
             }
         }
         release
@@ -73,7 +72,7 @@ impl<M: StableMemory> Vault<M> {
         needs.extend(self.arena.needs(&[], freed));
         if !release.external.is_empty() {
             let key_bytes = release.external.iter().map(|(_, key)| key.len()).sum();
-            needs.push(ExternalDeletions::<M>::need(
+            needs.extend(ExternalContent::<M>::needs(
                 release.external.len(),
                 key_bytes,
             ));
@@ -102,8 +101,8 @@ impl<M: StableMemory> Vault<M> {
             }
         }
         for (location, storage_key) in release.external {
-            self.external_deletions
-                .add(capsule, location, &storage_key, now);
+            self.external
+                .dropped(capsule, location, &storage_key, release.with_content, now);
         }
     }
 }
