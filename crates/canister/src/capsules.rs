@@ -26,8 +26,35 @@ fn capsules_read_basic(capsule: Option<String>) -> Reply<Result<CapsuleInfo, Err
     }))
 }
 
+/// A capsule with its newest memories, at most 100 and as many as fit a reply; without an id, the caller's own. `memories_list` reaches
+/// all of them.
+#[ic_cdk::query(manual_reply = true)]
+fn capsules_read_full(capsule: Option<String>) -> Reply<Result<Capsule, Error>> {
+    Reply::of(read(|vault| {
+        vault.capsules_read_full(call(), capsule.as_deref())
+    }))
+}
+
+/// Changes what a client may set of a capsule; returns it, without memories. For owners and controllers.
+#[ic_cdk::update(manual_reply = true)]
+fn capsules_update(capsule: String, update: CapsuleUpdateData) -> Reply<Result<Capsule, Error>> {
+    Reply::of(write(|vault| {
+        vault.capsules_update(call(), &capsule, update)
+    }))
+}
+
 /// Every capsule that the caller owns, controls or is the subject of, at most 1,000: the governed ones first.
 #[ic_cdk::query(manual_reply = true)]
 fn capsules_list() -> Reply<Vec<CapsuleHeader>> {
     Reply::send(read(|vault| vault.capsules_list(call())))
+}
+
+/// Deletes a capsule with everything in it. It is gone at once, and its space is freed in bounded steps. Again: Ok. For owners.
+#[ic_cdk::update(manual_reply = true)]
+fn capsules_delete(capsule: String) -> Reply<Result<(), Error>> {
+    let result = write(|vault| vault.capsules_delete(call(), &capsule));
+    if result.is_ok() {
+        crate::lifecycle::sweep_soon();
+    }
+    Reply::of(result)
 }

@@ -2,11 +2,13 @@
 //! its result; everything that matters is decided there. All state is in stable memory: there is no pre_upgrade, and
 //! post_upgrade opens what is there (I1).
 
+mod assets;
 mod capsules;
 mod lifecycle;
 mod memories;
 mod reply;
 mod state;
+mod tokens;
 mod uploads;
 
 use candid::Principal;

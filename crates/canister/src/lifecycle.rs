@@ -30,6 +30,13 @@ fn start(args: Option<InitArgs>) {
         }
     });
     ic_cdk_timers::set_timer_interval(SWEEP_INTERVAL, sweep);
+    // What an upgrade cut off goes on.
+    sweep_soon();
+}
+
+/// Sweeps in a message of its own, right after this one.
+pub fn sweep_soon() {
+    ic_cdk_timers::set_timer(Duration::ZERO, sweep());
 }
 
 /// How often the vault looks for what nobody needs any more.

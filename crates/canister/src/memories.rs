@@ -1,10 +1,10 @@
 //! Endpoints of memories.
 
 use keepsake_api::*;
-use keepsake_vault::NewMemory;
+use keepsake_vault::{Call, NewMemory};
 
 use crate::reply::Reply;
-use crate::state::{call, read, write};
+use crate::state::{StableVault, call, next_message, read, write};
 
 /// Creates a memory from exactly one of: inline bytes, a blob uploaded before, an external location. The id follows from (capsule,
 /// content, idempotency key), so that the same request returns the same memory. The external arguments count only with a location.
@@ -128,4 +128,87 @@ fn memories_delete(memory: String, delete_assets: bool) -> Reply<Result<(), Erro
     Reply::of(write(|vault| {
         vault.memories_delete(call(), &memory, delete_assets)
     }))
+}
+
+/// Deletes at most 1,000 memories of a capsule, each judged by itself; ids of other capsules count as failed.
+#[ic_cdk::update(manual_reply = true)]
+fn memories_delete_bulk(
+    capsule: String,
+    memories: Vec<String>,
+    delete_assets: bool,
+) -> Reply<Result<BulkDeleteResult, Error>> {
+    Reply::of(write(|vault| {
+        vault.memories_delete_bulk(call(), &capsule, &memories, delete_assets)
+    }))
+}
+
+/// For each of at most 1,000 ids whether the memory is there for the caller, and whether it has an asset.
+#[ic_cdk::query(manual_reply = true)]
+fn memories_ping(memories: Vec<String>) -> Reply<Result<Vec<MemoryPresenceResult>, Error>> {
+    Reply::of(read(|vault| vault.memories_ping(call(), memories)))
+}
+
+/// Changes title, metadata (MANAGE) or access entries (SHARE; never above the caller's own), each where it is given; returns the memory.
+#[ic_cdk::update(manual_reply = true)]
+fn memories_update(memory: String, update: MemoryUpdateData) -> Reply<Result<Memory, Error>> {
+    Reply::of(write(|vault| {
+        vault.memories_update(call(), &memory, update)
+    }))
+}
+
+/// Adds one access entry, or replaces the one with its id; the others stay as they are, whoever changes them meanwhile. Needs SHARE.
+#[ic_cdk::update(manual_reply = true)]
+fn access_grant(memory: String, entry: AccessEntry) -> Reply<Result<AccessEntry, Error>> {
+    Reply::of(write(|vault| vault.access_grant(call(), &memory, entry)))
+}
+
+/// Takes one access entry away. Again: Ok. Needs SHARE.
+#[ic_cdk::update(manual_reply = true)]
+fn access_revoke(memory: String, entry_id: String) -> Reply<Result<(), Error>> {
+    Reply::of(write(|vault| {
+        vault.access_revoke(call(), &memory, &entry_id)
+    }))
+}
+
+/// A page of the memories that somebody shares with the caller by an entry that counts now.
+#[ic_cdk::query(manual_reply = true)]
+fn memories_shared_with_me(
+    cursor: Option<String>,
+    limit: Option<u32>,
+) -> Reply<Result<Page, Error>> {
+    Reply::of(read(|vault| {
+        vault.memories_shared_with_me(call(), cursor.as_deref(), limit)
+    }))
+}
+
+/// Deletes every memory that the capsule has when the call arrives, in as many messages as that takes. For owners and controllers.
+#[ic_cdk::update(manual_reply = true)]
+async fn memories_delete_all(
+    capsule: String,
+    delete_assets: bool,
+) -> Reply<Result<BulkDeleteResult, Error>> {
+    Reply::send(delete_all(call(), &capsule, delete_assets).await)
+}
+
+async fn delete_all(
+    call: Call,
+    capsule: &str,
+    delete_assets: bool,
+) -> Result<BulkDeleteResult, Error> {
+    let mut deleted_count = 0;
+    loop {
+        let step = |vault: &mut StableVault| {
+            vault.memories_delete_all_step(call, capsule, delete_assets, call.now)
+        };
+        let (deleted, more) = write(step)?;
+        deleted_count += deleted;
+        if !more {
+            return Ok(BulkDeleteResult {
+                deleted_count,
+                failed_count: 0,
+                message: format!("{deleted_count} deleted"),
+            });
+        }
+        next_message().await?;
+    }
 }

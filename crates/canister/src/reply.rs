@@ -48,6 +48,19 @@ impl<T: CandidType + 'static> Reply<Result<T, Error>> {
     }
 }
 
+impl<T: CandidType + 'static> Reply<T> {
+    /// Replies with the value, or rejects the call with what was wrong: for methods whose interface has no place for an error.
+    pub fn or_reject(result: keepsake_vault::Result<T>) -> Self {
+        match result {
+            Ok(value) => Self::send(value),
+            Err(error) => {
+                ic_cdk::api::msg_reject(Error::from(error).to_string());
+                Reply(PhantomData)
+            }
+        }
+    }
+}
+
 impl Reply<Result<ByteBuf, Error>> {
     /// Replies with a range of a blob: one copy, from stable memory into the reply.
     pub fn of_range(vault: &StableVault, range: keepsake_vault::Result<BlobRange>) -> Self {
@@ -143,5 +156,12 @@ pub fn prepare() {
     prepare_result::<CapsuleInfo>();
     prepare_result::<Memory>();
     prepare_result::<Page>();
+    prepare_result::<MemoryAssetData>();
+    prepare_result::<MemoryAssetsList>();
+    prepare_result::<Vec<MemoryPresenceResult>>();
+    prepare_result::<UploadStatus>();
+    prepare_result::<Vec<UploadStatus>>();
+    prepare_one(String::new());
+    prepare_one(Vec::<(String, String)>::new());
     prepare_result::<UploadFinishResult>();
 }

@@ -69,6 +69,77 @@ fn uploads_abort(session: u64) -> Reply<Result<(), Error>> {
     Reply::of(write(|vault| vault.uploads_abort(call(), session)))
 }
 
+/// How far an upload of the caller's is, and which of its chunks are missing: at most the first 1,000 ranges.
+#[ic_cdk::query(manual_reply = true)]
+fn uploads_status(session: u64) -> Reply<Result<UploadStatus, Error>> {
+    Reply::of(read(|vault| vault.uploads_status(call(), session)))
+}
+
+/// The caller's uploads that have not expired, at most 1,000.
+#[ic_cdk::query(manual_reply = true)]
+fn uploads_list() -> Reply<Result<Vec<UploadStatus>, Error>> {
+    Reply::of(read(|vault| vault.uploads_list(call())))
+}
+
+/// The caller's uploads in words, a line each; `uploads_list` is for programs.
+#[ic_cdk::query(manual_reply = true)]
+fn sessions_list() -> Reply<Result<String, Error>> {
+    Reply::of(read(|vault| vault.uploads_list(call())).map(|uploads| {
+        let lines: Vec<String> = uploads.iter().map(describe).collect();
+        lines.join("\n")
+    }))
+}
+
+/// How many uploads of the caller's are in which state, in words.
+#[ic_cdk::query(manual_reply = true)]
+fn sessions_stats() -> Reply<Result<String, Error>> {
+    Reply::of(read(|vault| vault.uploads_list(call())).map(|uploads| {
+        let count = |state: fn(&UploadState) -> bool| {
+            uploads.iter().filter(|upload| state(&upload.state)).count()
+        };
+        let open = count(|state| matches!(state, UploadState::Open));
+        let finished = count(|state| matches!(state, UploadState::Finished { .. }));
+        let aborted = count(|state| matches!(state, UploadState::Aborted));
+        let bytes: u64 = uploads
+            .iter()
+            .filter(|upload| upload.state == UploadState::Open)
+            .map(|upload| upload.received_bytes)
+            .sum();
+        format!("{open} open ({bytes} bytes received), {finished} finished, {aborted} aborted")
+    }))
+}
+
+/// Clears away the caller's own expired uploads; says how many. Everybody's are cleared away by themselves.
+#[ic_cdk::update(manual_reply = true)]
+fn sessions_cleanup_expired() -> Reply<Result<String, Error>> {
+    Reply::of(
+        write(|vault| vault.uploads_cleanup_expired(call()))
+            .map(|count| format!("{count} expired sessions cleared away")),
+    )
+}
+
+fn describe(upload: &UploadStatus) -> String {
+    let state = match &upload.state {
+        UploadState::Open => "open".to_owned(),
+        UploadState::Finished { blob_id } => format!("finished as {blob_id}"),
+        UploadState::Aborted => "aborted".to_owned(),
+    };
+    format!(
+        "{} in {}: {state}, {} of {} chunks, {} bytes",
+        upload.session,
+        upload.capsule_id,
+        upload.received_chunks,
+        upload.expected_chunks,
+        upload.received_bytes
+    )
+}
+
+/// Deletes a blob that no memory references; Conflict while one does. For owners and controllers of its capsule.
+#[ic_cdk::update(manual_reply = true)]
+fn blob_delete(locator: String) -> Reply<Result<String, Error>> {
+    Reply::of(write(|vault| vault.blob_delete(call(), &locator)))
+}
+
 /// Length and number of chunks of a blob that the caller may read: by the capsule, or by a memory that references it.
 #[ic_cdk::query(manual_reply = true)]
 fn blob_get_meta(locator: String) -> Reply<Result<BlobMeta, Error>> {

@@ -3,13 +3,21 @@
 use candid::encode_args;
 use keepsake_client::{
     Content, NewContent, Uploader, Vault,
-    api::{AssetType, BlobHosting, BlobRef, ByteBuf, InlineAssetInput, InternalBlobAssetInput},
+    api::{
+        AccessCondition, AccessEntry, AssetType, BlobHosting, BlobRef, ByteBuf, CapsuleUpdateData,
+        GrantSource, InlineAssetInput, InternalBlobAssetInput, MemoryUpdateData, PersonRef,
+        ResourceRole,
+    },
     assets_of,
 };
 use keepsake_tests::content::{asset, memory, noise, sha256};
 
+use crate::STRANGER;
+
 /// Key of the owner's open session.
 pub const OPEN: &str = "open";
+/// Where the owner's external content is kept.
+const STORAGE_KEY: &str = "bucket/key";
 
 /// Everything in the owner's capsule that has a name.
 pub struct Ids {
@@ -70,6 +78,28 @@ fn reference(blob: &str) -> BlobRef {
     }
 }
 
+/// All there is to give, to the stranger.
+pub fn entry(id: &str) -> AccessEntry {
+    let stranger = keepsake_tests::person(STRANGER).sender();
+    AccessEntry {
+        id: id.to_owned(),
+        person_ref: Some(PersonRef::Principal(stranger.expect("a key has a name"))),
+        is_public: false,
+        grant_source: GrantSource::User,
+        source_id: None,
+        role: ResourceRole::Owner,
+        perm_mask: 31,
+        invited_by_person_ref: None,
+        created_at: 0,
+        updated_at: 0,
+        condition: AccessCondition::Immediate,
+    }
+}
+
+fn all_variants() -> Vec<&'static str> {
+    vec!["original", "display", "thumbnail", "placeholder"]
+}
+
 pub async fn upload(vault: &Vault, capsule: &str, bytes: Vec<u8>) -> String {
     let config = vault.upload_config().await.unwrap();
     let content = Content::Bytes {
@@ -105,7 +135,7 @@ pub async fn furnish(vault: &Vault) -> Ids {
         .unwrap();
     let elsewhere = NewContent::External {
         location: BlobHosting::S3,
-        storage_key: "bucket/key".to_owned(),
+        storage_key: STORAGE_KEY.to_owned(),
         url: None,
         size: Some(10),
         sha256: None,
@@ -146,81 +176,145 @@ pub struct Attempt {
     pub what: String,
 }
 
-/// Every method with every name in every place where a name can stand. `own` is what the caller may use: a capsule and a
-/// memory of its own.
-pub fn attempts(ids: &Ids, own: Option<(&str, &str)>) -> Vec<Attempt> {
-    let mut all = Vec::new();
-    let mut push = |method, what: &str, arg: Result<Vec<u8>, candid::Error>| {
-        all.push(Attempt {
+/// Attempts as they are listed.
+#[derive(Default)]
+struct Attempts(Vec<Attempt>);
+
+impl Attempts {
+    fn push(&mut self, method: &'static str, what: &str, arg: Result<Vec<u8>, candid::Error>) {
+        self.0.push(Attempt {
             method,
             arg: arg.unwrap(),
             what: what.to_owned(),
         });
-    };
-    let metadata = asset("theirs", AssetType::Original);
-    let bytes = ByteBuf::from(b"bytes".to_vec());
-    let hash = ByteBuf::from(sha256(b"bytesbytes").to_vec());
-    type None8 = Option<ByteBuf>;
-    let create = |capsule: &str, inline: None8, blob: Option<BlobRef>, external: bool| {
-        encode_args((
-            capsule,
-            inline,
-            blob,
-            external.then_some(BlobHosting::S3),
-            external.then_some("bucket/key"),
-            None::<String>,
-            external.then_some(10u64),
-            None::<ByteBuf>,
-            &metadata,
-            "note",
-        ))
-    };
-    push("whoami", "", encode_args(()));
-    push("upload_config", "", encode_args(()));
-    push("capsules_list", "", encode_args(()));
+    }
+}
+
+/// Every method with every name in every place where a name can stand. `own` is what the caller may use: a capsule and a
+/// memory of its own, and nothing of it is to be lost.
+///
+/// In this order each method finds something left to do when the owner calls: what takes away comes after what gives.
+pub fn attempts(ids: &Ids, own: Option<(&str, &str)>) -> Vec<Attempt> {
+    let mut all = Attempts::default();
+    reading(&mut all, ids);
+    creating(&mut all, ids);
+    referring(&mut all, ids, own);
+    uploading(&mut all, ids);
+    changing(&mut all, ids);
+    single_assets(&mut all, ids, own);
+    removing(&mut all, ids, own);
+    deleting(&mut all, ids, own);
+    all.0
+}
+
+fn reading(all: &mut Attempts, ids: &Ids) {
+    for method in ["whoami", "upload_config", "capsules_list"] {
+        all.push(method, "", encode_args(()));
+    }
+    for method in ["uploads_list", "sessions_list", "sessions_stats"] {
+        all.push(method, "", encode_args(()));
+    }
+    let first = (None::<String>, None::<u32>);
+    all.push("memories_shared_with_me", "", encode_args(first));
+    let next = (Some(&ids.cursor), Some(10u32));
+    all.push("memories_shared_with_me", "a cursor", encode_args(next));
     for text in ids.texts() {
-        push("blob_get_meta", text, encode_args((text,)));
-        push("blob_read", text, encode_args((text,)));
-        push("blob_read_chunk", text, encode_args((text, 0u32)));
-        push("capsules_read_basic", text, encode_args((Some(text),)));
-        push("memories_read", text, encode_args((text,)));
+        all.push("blob_get_meta", text, encode_args((text,)));
+        all.push("blob_read", text, encode_args((text,)));
+        all.push("blob_read_chunk", text, encode_args((text, 0u32)));
+        all.push("capsules_read_basic", text, encode_args((Some(text),)));
+        all.push("capsules_read_full", text, encode_args((Some(text),)));
+        all.push("memories_read", text, encode_args((text,)));
+        all.push("memories_list_assets", text, encode_args((text,)));
+        for index in [0u32, 1] {
+            all.push("memories_read_asset", text, encode_args((text, index)));
+        }
         let first = (text, None::<String>, None::<u32>);
-        push("memories_list", text, encode_args(first.clone()));
-        push("memories_list_by_capsule", text, encode_args(first));
         let next = (text, Some(&ids.cursor), Some(10u32));
-        push("memories_list", text, encode_args(next));
-        push("memories_list_by_capsule", text, encode_args(next));
-        push(
+        for method in ["memories_list", "memories_list_by_capsule"] {
+            all.push(method, text, encode_args(first.clone()));
+            all.push(method, text, encode_args(next));
+        }
+        all.push("memories_ping", text, encode_args((vec![text],)));
+        let none = None::<Vec<&str>>;
+        all.push(
+            "mint_http_token",
+            text,
+            encode_args((text, all_variants(), &none, 0u32)),
+        );
+        all.push(
+            "mint_http_tokens_bulk",
+            text,
+            encode_args((vec![text], all_variants(), &none, 0u32)),
+        );
+    }
+    all.push("memories_ping", "all", encode_args((ids.texts(),)));
+    let tokens = (ids.texts(), all_variants(), None::<Vec<&str>>, 0u32);
+    all.push("mint_http_tokens_bulk", "all", encode_args(tokens));
+}
+
+/// The arguments of `memories_create`, each with the content that is given.
+fn create(
+    capsule: &str,
+    inline: Option<ByteBuf>,
+    blob: Option<BlobRef>,
+    external: bool,
+) -> Result<Vec<u8>, candid::Error> {
+    encode_args((
+        capsule,
+        inline,
+        blob,
+        external.then_some(BlobHosting::S3),
+        external.then_some(STORAGE_KEY),
+        None::<String>,
+        external.then_some(10u64),
+        None::<ByteBuf>,
+        asset("theirs", AssetType::Original),
+        "note",
+    ))
+}
+
+fn creating(all: &mut Attempts, ids: &Ids) {
+    let bytes = ByteBuf::from(b"bytes".to_vec());
+    for text in ids.texts() {
+        all.push(
             "memories_create",
             text,
             create(text, Some(bytes.clone()), None, false),
         );
-        push("memories_create", text, create(text, None, None, true));
-        let small = inline(b"theirs");
-        push(
-            "memories_add_inline_asset",
-            text,
-            encode_args((text, &small, "small")),
-        );
-        push("uploads_begin", text, encode_args((text, 2u32, OPEN)));
-        push("uploads_begin", text, encode_args((text, 1u32, "new")));
+        all.push("memories_create", text, create(text, None, None, true));
+        add_inline(all, text);
+        all.push("uploads_begin", text, encode_args((text, 2u32, OPEN)));
+        all.push("uploads_begin", text, encode_args((text, 1u32, "new")));
     }
+}
+
+fn add_inline(all: &mut Attempts, memory: &str) {
+    all.push(
+        "memories_add_inline_asset",
+        memory,
+        encode_args((memory, &inline(b"theirs"), "small")),
+    );
+}
+
+/// Blobs, referred to from everywhere.
+fn referring(all: &mut Attempts, ids: &Ids, own: Option<(&str, &str)>) {
     for blob in &ids.blobs {
         let own = own.map(|(capsule, memory)| [capsule, memory]);
         for text in ids.texts().into_iter().chain(own.into_iter().flatten()) {
             let what = format!("{text}, {blob}");
             let assets = vec![internal(blob)];
-            push(
+            all.push(
                 "memories_create",
                 &what,
                 create(text, None, Some(reference(blob)), false),
             );
-            push(
+            all.push(
                 "memories_create_with_internal_blobs",
                 &what,
                 encode_args((text, &memory("theirs"), &assets, "p")),
             );
-            push(
+            all.push(
                 "memories_create_with_internal_blobs_and_inline_assets",
                 &what,
                 encode_args((
@@ -231,32 +325,163 @@ pub fn attempts(ids: &Ids, own: Option<(&str, &str)>) -> Vec<Attempt> {
                     "p",
                 )),
             );
-            push(
+            all.push(
                 "memories_add_asset",
                 &what,
                 encode_args((text, &assets[0], "p")),
             );
         }
     }
+}
+
+fn uploading(all: &mut Attempts, ids: &Ids) {
+    let bytes = ByteBuf::from(b"bytes".to_vec());
+    let hash = ByteBuf::from(sha256(b"bytesbytes").to_vec());
     for session in ids.sessions {
         let what = session.to_string();
+        all.push("uploads_status", &what, encode_args((session,)));
         for index in [0u32, 1] {
-            push(
+            all.push(
                 "uploads_put_chunk",
                 &what,
                 encode_args((session, index, &bytes)),
             );
         }
-        push(
+        all.push(
             "uploads_finish",
             &what,
             encode_args((session, &hash, 10u64)),
         );
-        push("uploads_abort", &what, encode_args((session,)));
+        all.push("uploads_abort", &what, encode_args((session,)));
+    }
+    all.push("sessions_cleanup_expired", "", encode_args(()));
+}
+
+fn changing(all: &mut Attempts, ids: &Ids) {
+    let nothing = MemoryUpdateData::default;
+    let updates = [
+        MemoryUpdateData {
+            name: Some("theirs".to_owned()),
+            ..nothing()
+        },
+        MemoryUpdateData {
+            metadata: Some(memory("theirs")),
+            ..nothing()
+        },
+        MemoryUpdateData {
+            access_entries: Some(vec![entry("theirs")]),
+            ..nothing()
+        },
+        nothing(),
+    ];
+    let capsule = CapsuleUpdateData {
+        bound_to_neon: Some(true),
+    };
+    for text in ids.texts() {
+        all.push("capsules_update", text, encode_args((text, &capsule)));
+        for update in &updates {
+            all.push("memories_update", text, encode_args((text, update)));
+        }
+        let more = entry("more");
+        all.push("access_grant", text, encode_args((text, &more)));
+        for id in ["theirs", "more"] {
+            all.push("access_revoke", text, encode_args((text, id)));
+        }
+        all.push("access_revoke", text, encode_args((text, text)));
+    }
+}
+
+/// What may stand for an asset, with what may stand for a memory: everything with everything that is one, and all the rest once.
+fn pairs<'a>(ids: &'a Ids, own: Option<(&'a str, &'a str)>) -> Vec<(&'a str, &'a str)> {
+    let memories: Vec<&str> = ids
+        .memories
+        .iter()
+        .map(String::as_str)
+        .chain(own.map(|(_, memory)| memory))
+        .collect();
+    let asset = ids.assets[0].as_str();
+    let mut pairs: Vec<_> = ids
+        .texts()
+        .into_iter()
+        .filter(|text| !memories.contains(text))
+        .map(|text| (text, asset))
+        .collect();
+    for memory in memories {
+        pairs.extend(ids.texts().into_iter().map(|text| (memory, text)));
+        pairs.push((memory, STORAGE_KEY));
+    }
+    pairs
+}
+
+fn single_assets(all: &mut Attempts, ids: &Ids, own: Option<(&str, &str)>) {
+    for (memory, asset) in pairs(ids, own) {
+        let what = format!("{memory}, {asset}");
+        all.push("asset_get_by_id", &what, encode_args((memory, asset)));
+        let scope = (memory, all_variants(), Some(vec![asset]), 0u32);
+        all.push("mint_http_token", &what, encode_args(scope.clone()));
+        let scope = (vec![memory], all_variants(), Some(vec![asset]), 0u32);
+        all.push("mint_http_tokens_bulk", &what, encode_args(scope));
+    }
+}
+
+fn removing(all: &mut Attempts, ids: &Ids, own: Option<(&str, &str)>) {
+    for method in [
+        "asset_remove_external",
+        "asset_remove_by_id",
+        "asset_remove_internal",
+        "asset_remove",
+    ] {
+        if method == "asset_remove" {
+            for text in ids.texts() {
+                all.push("asset_remove_inline", text, encode_args((text, 0u32)));
+                add_inline(all, text);
+                all.push("asset_remove", text, encode_args((text, "0")));
+            }
+        }
+        for (memory, asset) in pairs(ids, own) {
+            let what = format!("{memory}, {asset}");
+            all.push(method, &what, encode_args((memory, asset)));
+        }
     }
     for text in ids.texts() {
-        push("memories_delete", text, encode_args((text, false)));
-        push("memories_delete", text, encode_args((text, true)));
+        add_inline(all, text);
+        all.push("memories_cleanup_assets_all", text, encode_args((text,)));
+        add_inline(all, text);
+        let one = (vec![text],);
+        all.push("memories_cleanup_assets_bulk", text, encode_args(one));
     }
-    all
+    let several = (ids.texts(),);
+    all.push("memories_cleanup_assets_bulk", "all", encode_args(several));
+}
+
+fn deleting(all: &mut Attempts, ids: &Ids, own: Option<(&str, &str)>) {
+    let delete = |all: &mut Attempts, text: &str| {
+        for assets in [false, true] {
+            all.push("memories_delete", text, encode_args((text, assets)));
+        }
+    };
+    // One memory goes by itself, which leaves others for the call that takes several.
+    let (alone, others): (Vec<&str>, Vec<&str>) = ids
+        .texts()
+        .into_iter()
+        .partition(|text| *text == ids.memories[0]);
+    alone.into_iter().for_each(|text| delete(all, text));
+    for capsule in ids.texts().into_iter().chain(own.map(|(own, _)| own)) {
+        for assets in [false, true] {
+            let args = (capsule, ids.texts(), assets);
+            all.push("memories_delete_bulk", capsule, encode_args(args));
+        }
+    }
+    others.into_iter().for_each(|text| delete(all, text));
+    // Content stays when memories go without it; then nothing references it.
+    for text in ids.texts() {
+        all.push("memories_delete_all", text, encode_args((text, false)));
+    }
+    for text in ids.texts() {
+        all.push("blob_delete", text, encode_args((text,)));
+        all.push("memories_delete_all", text, encode_args((text, true)));
+    }
+    for text in ids.texts() {
+        all.push("capsules_delete", text, encode_args((text,)));
+    }
 }
