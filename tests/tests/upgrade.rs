@@ -158,6 +158,7 @@ async fn an_open_upload_goes_on_after_an_upgrade() {
 
     let settings = InitArgs {
         inline_budget_per_capsule: Some(50_000),
+        ..InitArgs::default()
     };
     let module = vault_module_tagged("upgrade");
     let upgraded = install_with(&home.engine, module, Some(settings)).await;

@@ -8,4 +8,10 @@ use serde::{Deserialize, Serialize};
 pub struct InitArgs {
     /// Bytes of inline content a capsule may hold; default 32 KiB.
     pub inline_budget_per_capsule: Option<u32>,
+    /// Bytes of blobs and inline assets together that a capsule may hold; default: no bound but the canister's.
+    pub bytes_per_capsule: Option<u64>,
+    /// Memories a capsule may hold; default: no bound.
+    pub memories_per_capsule: Option<u64>,
+    /// Uploads that a caller may have open in one capsule; default 100.
+    pub open_sessions: Option<u32>,
 }

@@ -72,3 +72,29 @@ pub struct UploadStatus {
     /// When the session goes, unless a chunk comes before.
     pub expires_at: u64,
 }
+
+/// What a client says of content before it sends any: every chunk has `chunk_size` bytes, and the last one what is left.
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct UploadAnnouncement {
+    pub sha256: ByteBuf,
+    pub total_len: u64,
+    pub chunk_size: u32,
+}
+
+/// How an announced upload goes on.
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub enum UploadBegin {
+    /// The capsule holds this content already: nothing has to be sent.
+    Present(HeldBlob),
+    Open {
+        session: u64,
+        expected_chunks: u32,
+    },
+}
+
+/// A blob of the capsule.
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct HeldBlob {
+    pub blob_id: String,
+    pub size: u64,
+}

@@ -85,3 +85,20 @@ fn memories_cleanup_assets_bulk(memories: Vec<String>) -> Reply<Result<BulkResul
         vault.memories_cleanup_assets_bulk(call(), memories)
     }))
 }
+
+/// External content that no asset of the capsule has any more, at most 1,000 at a time: a client deletes it where it is, and acknowledges.
+/// For owners and controllers; a former owner reads it after the capsule's deletion too.
+#[ic_cdk::query(manual_reply = true)]
+fn external_deletions_list(capsule: String) -> Reply<Result<Vec<ExternalDeletion>, Error>> {
+    Reply::of(read(|vault| {
+        vault.external_deletions_list(call(), &capsule)
+    }))
+}
+
+/// Takes deletions off the list that a client has carried out; returns how many were on it.
+#[ic_cdk::update(manual_reply = true)]
+fn external_deletions_acknowledge(capsule: String, ids: Vec<String>) -> Reply<Result<u32, Error>> {
+    Reply::of(write(|vault| {
+        vault.external_deletions_acknowledge(call(), &capsule, &ids)
+    }))
+}

@@ -159,6 +159,8 @@ pub fn prepare() {
     prepare_result::<MemoryAssetData>();
     prepare_result::<MemoryAssetsList>();
     prepare_result::<Vec<MemoryPresenceResult>>();
+    prepare_result::<Vec<Option<HeldBlob>>>();
+    prepare_result::<Vec<ExternalDeletion>>();
     prepare_result::<UploadStatus>();
     prepare_result::<Vec<UploadStatus>>();
     prepare_one(String::new());

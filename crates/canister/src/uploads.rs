@@ -157,3 +157,28 @@ fn blob_read(locator: String) -> Reply<Result<ByteBuf, Error>> {
 fn blob_read_chunk(locator: String, index: u32) -> Reply<Result<ByteBuf, Error>> {
     read(|vault| Reply::of_range(vault, vault.blob_chunk_range(call(), &locator, index)))
 }
+
+/// Opens an upload of content that is announced: the quota is checked before any byte travels, and what the capsule holds already needs no
+/// upload. Every chunk then has `chunk_size` bytes, and the last one what is left; else size_mismatch.
+#[ic_cdk::update(manual_reply = true)]
+async fn uploads_begin_announced(
+    capsule: String,
+    content: UploadAnnouncement,
+    idem: String,
+) -> Reply<Result<UploadBegin, Error>> {
+    let call = call();
+    Reply::send(match ensure_seed_for(call).await {
+        Ok(()) => write(|vault| vault.uploads_begin_announced(call, &capsule, &content, &idem))
+            .map_err(Error::from),
+        Err(error) => Err(error),
+    })
+}
+
+/// For each of at most 1,000 SHA-256 a blob of the capsule with that content, where it has one.
+#[ic_cdk::query(manual_reply = true)]
+fn blobs_by_hash(
+    capsule: String,
+    hashes: Vec<ByteBuf>,
+) -> Reply<Result<Vec<Option<HeldBlob>>, Error>> {
+    Reply::of(read(|vault| vault.blobs_by_hash(call(), &capsule, &hashes)))
+}

@@ -26,6 +26,20 @@ pub struct Settings {
     /// Bytes of inline content a capsule may hold.
     #[n(3)]
     pub inline_budget: u32,
+    /// Bytes of blobs and inline assets a capsule may hold.
+    #[n(4)]
+    pub capsule_bytes: Option<u64>,
+    #[n(5)]
+    pub capsule_memories: Option<u64>,
+    #[n(6)]
+    pub open_sessions: Option<u32>,
+}
+
+impl Settings {
+    /// Most sessions that a caller may have open in one capsule.
+    pub fn open_sessions(&self) -> u32 {
+        self.open_sessions.unwrap_or(limits::OPEN_SESSIONS_MAX)
+    }
 }
 
 pub struct SettingsStore<M: Memory> {
@@ -44,6 +58,9 @@ impl<M: Memory> SettingsStore<M> {
             seed: None,
             drawn: 0,
             inline_budget: limits::INLINE_BUDGET_DEFAULT,
+            capsule_bytes: None,
+            capsule_memories: None,
+            open_sessions: None,
         };
         let cell = Cell::init(region, Record::encode(&first));
         let current = cell.get().decode();
@@ -67,6 +84,9 @@ impl<M: Memory> SettingsStore<M> {
         if let Some(budget) = args.inline_budget_per_capsule {
             settings.inline_budget = budget;
         }
+        settings.capsule_bytes = args.bytes_per_capsule.or(settings.capsule_bytes);
+        settings.capsule_memories = args.memories_per_capsule.or(settings.capsule_memories);
+        settings.open_sessions = args.open_sessions.or(settings.open_sessions);
         self.set(settings);
     }
 

@@ -6,7 +6,7 @@ use keepsake_client::{
     api::{
         AccessCondition, AccessEntry, AssetType, BlobHosting, BlobRef, ByteBuf, CapsuleUpdateData,
         GrantSource, InlineAssetInput, InternalBlobAssetInput, MemoryUpdateData, PersonRef,
-        ResourceRole,
+        ResourceRole, UploadAnnouncement,
     },
     assets_of,
 };
@@ -335,6 +335,29 @@ fn referring(all: &mut Attempts, ids: &Ids, own: Option<(&str, &str)>) {
 }
 
 fn uploading(all: &mut Attempts, ids: &Ids) {
+    // What the owner's capsule holds: who asks for it elsewhere learns nothing.
+    let held = noise(1, 3_000);
+    let content = UploadAnnouncement {
+        sha256: ByteBuf::from(sha256(&held).to_vec()),
+        total_len: held.len() as u64,
+        chunk_size: 1_000,
+    };
+    for text in ids.texts() {
+        let hashes = vec![content.sha256.clone()];
+        all.push("blobs_by_hash", text, encode_args((text, hashes)));
+        all.push(
+            "uploads_begin_announced",
+            text,
+            encode_args((text, &content, "announced")),
+        );
+        all.push("external_deletions_list", text, encode_args((text,)));
+        let deletions = vec!["00".repeat(16)];
+        all.push(
+            "external_deletions_acknowledge",
+            text,
+            encode_args((text, deletions)),
+        );
+    }
     let bytes = ByteBuf::from(b"bytes".to_vec());
     let hash = ByteBuf::from(sha256(b"bytesbytes").to_vec());
     for session in ids.sessions {

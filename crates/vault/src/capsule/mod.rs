@@ -3,6 +3,7 @@
 mod delete;
 mod facts;
 mod operations;
+mod quota;
 mod record;
 mod store;
 

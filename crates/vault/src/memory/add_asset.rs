@@ -84,12 +84,11 @@ impl<M: StableMemory> Vault<M> {
         self.capsules.set_usage(memory.capsule, &usage);
         let time_before = memory.record.time();
         memory.record.metadata.updated_at = call.now;
-        let first_new = memory.record.assets.len();
         let stored = self.store_asset(memory.capsule, memory.id, id, asset);
         memory.record.assets.push(stored);
         self.memories
             .put(&memory, Record::encode(&memory.record), Some(time_before));
-        self.verify_written(&memory, first_new);
+        self.verify_written(&memory);
         Ok(id.to_string())
     }
 }

@@ -199,10 +199,13 @@ impl<M: StableMemory> Vault<M> {
     pub(super) fn check_budget(&self, usage: &CapsuleUsage, assets: &[CheckedAsset]) -> Result<()> {
         let inline: u64 = assets.iter().map(CheckedAsset::inline_len).sum();
         let budget = u64::from(self.settings.get().inline_budget);
-        if inline > 0 && usage.inline_bytes + inline > budget {
+        if inline == 0 {
+            return Ok(());
+        }
+        if usage.inline_bytes + inline > budget {
             return Err(Error::ResourceExhausted);
         }
-        Ok(())
+        self.check_quota(usage, inline)
     }
 
     /// What storing these assets' content and references needs, counters included.
@@ -238,7 +241,9 @@ impl<M: StableMemory> Vault<M> {
         needs
     }
 
-    /// Stores content and references. Everything was checked and reserved before.
+    /// Stores content and references. Everything was checked and reserved before. Inline bytes are read back and compared.
+    ///
+    /// Panics (in a canister: traps, which rolls the message back) where they differ.
     pub(super) fn store_asset(
         &mut self,
         capsule: CapsuleId,
@@ -250,6 +255,10 @@ impl<M: StableMemory> Vault<M> {
             CheckedContent::Inline(bytes, sha256) => {
                 let place = self.arena.take_contiguous(bytes.len() as u64);
                 self.arena.write(place, &bytes);
+                assert!(
+                    self.arena.read(place) == bytes,
+                    "post-write verification: inline content does not read back as written"
+                );
                 StoredAsset::Inline { place, sha256 }
             }
             CheckedContent::Blob(blob, len, sha256) => {

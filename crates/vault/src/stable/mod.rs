@@ -8,3 +8,6 @@ mod region_manager;
 
 pub use codec::{Key, Record};
 pub use region_manager::{OutOfMemory, Region, RegionManager, UnknownLayout};
+
+#[cfg(test)]
+mod tests;

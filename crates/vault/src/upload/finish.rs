@@ -3,6 +3,7 @@
 use ic_stable_structures::Memory;
 use keepsake_api::{ByteBuf, StorageBackend, UploadFinishResult};
 
+use super::operations::parse_sha256;
 use super::record::{Progress, SessionRecord, SessionState};
 use super::store::SessionStore;
 use crate::Vault;
@@ -49,12 +50,7 @@ impl<M: Memory> Vault<M> {
     ) -> Result<FinishStep> {
         let id = SessionId(session);
         let mut session = self.session_of(call, id)?;
-        let sha256: Sha256Digest = sha256.try_into().map_err(|_| {
-            Error::invalid(
-                "sha256",
-                format!("{} bytes; a SHA-256 has 32", sha256.len()),
-            )
-        })?;
+        let sha256 = parse_sha256(sha256)?;
         let mut progress = match session.state.clone() {
             SessionState::Open(progress) => progress,
             SessionState::Aborted => {
@@ -134,6 +130,10 @@ impl<M: Memory> Vault<M> {
             .blobs
             .with_hash(capsule, &sha256)
             .map(|blob| blob.holder);
+        let usage = self.capsules.usage(capsule);
+        if holder.is_none() {
+            self.check_quota(&usage, progress.bytes)?;
+        }
         let cut = Cut::of(&chunks);
         let ends = self.arena.place(cut.table_len(), false);
         // Where equal content is held already, the bytes just received go again; else a table may be needed to find them.

@@ -1,18 +1,33 @@
 //! Opening a session, receiving chunks, giving up (contract, "Uploads").
 
 use ic_stable_structures::Memory;
-use keepsake_api::UploadConfig;
+use keepsake_api::{ByteBuf, HeldBlob, UploadAnnouncement, UploadBegin, UploadConfig};
 
-use super::record::{Progress, SessionRecord, SessionState};
+use super::record::{Announced, Progress, SessionRecord, SessionState};
 use super::store::SessionStore;
 use crate::Vault;
 use crate::arena::Extent;
-use crate::blob::{CHUNK_ENTRY, ChunkEntry, chunk_range, read_range};
+use crate::blob::{Blob, CHUNK_ENTRY, ChunkEntry, chunk_range, read_range};
 use crate::call::Call;
 use crate::error::{Error, Result};
-use crate::hash::ResumableSha256;
-use crate::ids::{BlobId, Idem, SessionId, session_idem_key, session_owner_key};
+use crate::hash::{ResumableSha256, Sha256Digest};
+use crate::ids::{BlobId, CapsuleId, Idem, SessionId, session_idem_key, session_owner_key};
 use crate::limits;
+
+fn held_blob(blob: &Blob) -> HeldBlob {
+    HeldBlob {
+        blob_id: blob.id.to_string(),
+        size: blob.content.len,
+    }
+}
+
+/// # Errors
+/// [`Error::Invalid`] for anything but 32 bytes.
+pub(super) fn parse_sha256(bytes: &[u8]) -> Result<Sha256Digest> {
+    bytes
+        .try_into()
+        .map_err(|_| Error::invalid("sha256", format!("{} bytes; a SHA-256 has 32", bytes.len())))
+}
 
 /// How many expired sessions an opening one clears away on the way.
 const SWEPT_PER_BEGIN: usize = 2;
@@ -48,6 +63,89 @@ impl<M: Memory> Vault<M> {
             1..=limits::CHUNKS_MAX => {}
             _ => return Err(Error::ExpectedChunksTooLarge(expected_chunks)),
         }
+        self.open_session(call, capsule, expected_chunks, idem, None)
+    }
+
+    /// Opens a session as [`Self::uploads_begin`] does, for content that is announced: the quota is checked before any byte travels, and
+    /// content that the capsule holds already needs no upload at all.
+    ///
+    /// # Errors
+    /// As [`Self::uploads_begin`]; [`Error::Invalid`] for a chunk size that is 0 or too large, or a hash that has not 32 bytes;
+    /// [`Error::ResourceExhausted`] where the capsule's quota does not take the content.
+    pub fn uploads_begin_announced(
+        &mut self,
+        call: Call,
+        capsule: &str,
+        content: &UploadAnnouncement,
+        idem: &str,
+    ) -> Result<UploadBegin> {
+        let person = call.person()?;
+        let (capsule, _) = self.capsule_for(person, capsule)?;
+        let idem = Idem::parse(idem)?;
+        if content.chunk_size == 0 || content.chunk_size > limits::CHUNK_MAX {
+            return Err(Error::invalid(
+                "chunk_size",
+                format!(
+                    "{}; 1 to {} are allowed",
+                    content.chunk_size,
+                    limits::CHUNK_MAX
+                ),
+            ));
+        }
+        let sha256 = parse_sha256(&content.sha256)?;
+        let announced = Announced {
+            chunk_size: content.chunk_size,
+            len: content.total_len,
+        };
+        let expected_chunks = u32::try_from(announced.chunks())
+            .ok()
+            .filter(|chunks| *chunks <= limits::CHUNKS_MAX)
+            .ok_or(Error::ExpectedChunksTooLarge(u32::MAX))?;
+        if let Some(blob) = self.blobs.with_hash(capsule, &sha256) {
+            return Ok(UploadBegin::Present(held_blob(&blob)));
+        }
+        self.check_quota(&self.capsules.usage(capsule), content.total_len)?;
+        self.open_session(call, capsule, expected_chunks, idem, Some(announced))
+            .map(|session| UploadBegin::Open {
+                session,
+                expected_chunks,
+            })
+    }
+
+    /// For each of these SHA-256 a blob of the capsule with that content, where it has one.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] for the anonymous caller; [`Error::NotFound`] for a capsule that the caller may not use;
+    /// [`Error::Invalid`] for a hash that has not 32 bytes, and for more than [`limits::BULK_MAX`].
+    pub fn blobs_by_hash(
+        &self,
+        call: Call,
+        capsule: &str,
+        hashes: &[ByteBuf],
+    ) -> Result<Vec<Option<HeldBlob>>> {
+        let person = call.person()?;
+        let (capsule, _) = self.capsule_for(person, capsule)?;
+        limits::check_bulk("hashes", hashes.len())?;
+        hashes
+            .iter()
+            .map(|hash| {
+                let sha256 = parse_sha256(hash)?;
+                Ok(self
+                    .blobs
+                    .with_hash(capsule, &sha256)
+                    .map(|blob| held_blob(&blob)))
+            })
+            .collect()
+    }
+
+    fn open_session(
+        &mut self,
+        call: Call,
+        capsule: CapsuleId,
+        expected_chunks: u32,
+        idem: Idem,
+        announced: Option<Announced>,
+    ) -> Result<u64> {
         let idem_key = session_idem_key(capsule, call.caller, idem);
         self.sweep_sessions(call.now, SWEPT_PER_BEGIN);
         if let Some(session) = self.sessions.by_idem(idem_key) {
@@ -57,7 +155,7 @@ impl<M: Memory> Vault<M> {
             self.expire(session)?;
         }
         let owner = session_owner_key(capsule, call.caller.as_slice());
-        if self.sessions.open_count(owner) >= limits::OPEN_SESSIONS_MAX {
+        if self.sessions.open_count(owner) >= self.settings.get().open_sessions() {
             return Err(Error::ResourceExhausted);
         }
         let table_len = u64::from(expected_chunks) * CHUNK_ENTRY;
@@ -73,7 +171,7 @@ impl<M: Memory> Vault<M> {
         let table = self.arena.take_contiguous(table_len);
         // The arena's space may hold what was there before: an entry of zeros says that the chunk is not there yet.
         self.arena.write(table, &vec![0; table_len as usize]);
-        let record = SessionRecord::new(
+        let mut record = SessionRecord::new(
             capsule,
             call.caller,
             idem_key,
@@ -81,6 +179,7 @@ impl<M: Memory> Vault<M> {
             call.now,
             table,
         );
+        record.announced = announced;
         self.sessions.insert(session, &record);
         self.sessions.opened(session, idem_key, owner);
         Ok(session.0)
@@ -110,6 +209,14 @@ impl<M: Memory> Vault<M> {
         }
         if bytes.len() > limits::CHUNK_MAX as usize {
             return Err(Error::ChunkTooLarge { len: bytes.len() });
+        }
+        if let Some(announced) = &session.announced
+            && announced.chunk_len(index) != bytes.len() as u64
+        {
+            return Err(Error::SizeMismatch {
+                given: bytes.len() as u64,
+                actual: announced.chunk_len(index),
+            });
         }
         let progress = match &session.state {
             SessionState::Open(progress) => progress.clone(),
@@ -205,6 +312,9 @@ impl<M: Memory> Vault<M> {
         bytes: &[u8],
         before: ChunkEntry,
     ) -> Result<()> {
+        let usage = self.capsules.usage(session.capsule());
+        let replaced = u64::from(before.len());
+        self.check_quota(&usage, progress.bytes - replaced + bytes.len() as u64)?;
         let placement = self.arena.place(bytes.len() as u64, true);
         let list_len = ChunkEntry::list_len(placement.parts());
         let list = self.arena.place(list_len, false);

@@ -29,6 +29,31 @@ pub struct SessionRecord {
     /// When to look whether it has expired: its entry among the deadlines.
     #[n(7)]
     pub deadline: u64,
+    /// What the client said of the content before it sent any.
+    #[n(8)]
+    pub announced: Option<Announced>,
+}
+
+/// Content that a client announced: every chunk has `chunk_size` bytes, and the last one what is left.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Announced {
+    #[n(0)]
+    pub chunk_size: u32,
+    #[n(1)]
+    pub len: u64,
+}
+
+impl Announced {
+    /// How many chunks it comes in: at least one.
+    pub fn chunks(&self) -> u64 {
+        self.len.div_ceil(u64::from(self.chunk_size)).max(1)
+    }
+
+    /// How long the chunk with this index is.
+    pub fn chunk_len(&self, index: u32) -> u64 {
+        let start = u64::from(index) * u64::from(self.chunk_size);
+        (self.len - start.min(self.len)).min(u64::from(self.chunk_size))
+    }
 }
 
 impl SessionRecord {
@@ -55,6 +80,7 @@ impl SessionRecord {
                 hash: ResumableSha256::default(),
             }),
             deadline: now.saturating_add(crate::limits::SESSION_LIFETIME),
+            announced: None,
         }
     }
 

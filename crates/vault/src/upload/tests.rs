@@ -1,5 +1,5 @@
 use ic_stable_structures::VectorMemory;
-use keepsake_api::PersonRef;
+use keepsake_api::{ByteBuf, HeldBlob, InitArgs, PersonRef, UploadAnnouncement, UploadBegin};
 
 use crate::limits::SESSION_LIFETIME;
 use crate::{Call, Error, FinishStep, Vault};
@@ -107,6 +107,162 @@ fn chunks_that_come_in_reverse_are_hashed_over_several_messages() {
             .unwrap()
             .chunk_count,
         count
+    );
+    vault.recount().unwrap();
+}
+
+fn announcement(bytes: &[u8], chunk_size: u32) -> UploadAnnouncement {
+    UploadAnnouncement {
+        sha256: ByteBuf::from(crate::hash::sha256(&[bytes]).to_vec()),
+        total_len: bytes.len() as u64,
+        chunk_size,
+    }
+}
+
+#[test]
+fn an_announced_upload_takes_exactly_what_was_announced() {
+    let (mut vault, capsule) = vault();
+    let bytes: Vec<u8> = (0..1_000u32).map(|n| n as u8).collect();
+    let content = announcement(&bytes, 300);
+    let begun = vault
+        .uploads_begin_announced(caller(0), &capsule, &content, "a")
+        .unwrap();
+    let UploadBegin::Open {
+        session,
+        expected_chunks: 4,
+    } = begun
+    else {
+        panic!("{begun:?}");
+    };
+    assert_eq!(
+        vault.uploads_begin_announced(caller(0), &capsule, &content, "a"),
+        Ok(begun)
+    );
+    for (index, wrong) in [(0, 299), (0, 0), (3, 300), (3, 99)] {
+        assert!(matches!(
+            vault.uploads_put_chunk(caller(0), session, index, &bytes[..wrong]),
+            Err(Error::SizeMismatch { .. })
+        ));
+    }
+    for (index, chunk) in (0..).zip(bytes.chunks(300)) {
+        vault
+            .uploads_put_chunk(caller(0), session, index, chunk)
+            .unwrap();
+    }
+    let FinishStep::Done(done) = vault
+        .uploads_finish(caller(0), session, &content.sha256, 1_000)
+        .unwrap()
+    else {
+        panic!("a kilobyte is hashed at once");
+    };
+    let held = HeldBlob {
+        blob_id: done.blob_id,
+        size: 1_000,
+    };
+    assert_eq!(
+        vault.uploads_begin_announced(caller(0), &capsule, &content, "b"),
+        Ok(UploadBegin::Present(held.clone()))
+    );
+    let absent = ByteBuf::from(vec![9; 32]);
+    assert_eq!(
+        vault.blobs_by_hash(caller(0), &capsule, &[absent, content.sha256.clone()]),
+        Ok(vec![None, Some(held.clone())])
+    );
+    let stranger = Call {
+        caller: candid::Principal::self_authenticating([8]),
+        now: 0,
+    };
+    assert_eq!(
+        vault.blobs_by_hash(stranger, &capsule, std::slice::from_ref(&content.sha256)),
+        Err(Error::NotFound)
+    );
+    assert_eq!(
+        vault.uploads_begin_announced(stranger, &capsule, &content, "b"),
+        Err(Error::NotFound)
+    );
+    // Another capsule learns nothing of it.
+    let own = vault.capsules_create(stranger, None).unwrap().id;
+    assert_eq!(
+        vault.blobs_by_hash(stranger, &own, std::slice::from_ref(&content.sha256)),
+        Ok(vec![None])
+    );
+    vault.recount().unwrap();
+}
+
+#[test]
+fn announcements_that_cannot_be_are_refused() {
+    let (mut vault, capsule) = vault();
+    let mut begin = |len, chunk_size, hash_len| {
+        let content = UploadAnnouncement {
+            sha256: ByteBuf::from(vec![1; hash_len]),
+            total_len: len,
+            chunk_size,
+        };
+        vault.uploads_begin_announced(caller(0), &capsule, &content, "a")
+    };
+    assert!(matches!(
+        begin(1, 0, 32),
+        Err(Error::Invalid {
+            name: "chunk_size",
+            ..
+        })
+    ));
+    assert!(matches!(
+        begin(1, 1_800_001, 32),
+        Err(Error::Invalid {
+            name: "chunk_size",
+            ..
+        })
+    ));
+    assert!(matches!(
+        begin(1, 1, 31),
+        Err(Error::Invalid { name: "sha256", .. })
+    ));
+    assert!(matches!(
+        begin(16_385, 1, 32),
+        Err(Error::ExpectedChunksTooLarge(_))
+    ));
+    assert!(matches!(
+        begin(u64::MAX, 1, 32),
+        Err(Error::ExpectedChunksTooLarge(_))
+    ));
+    assert!(matches!(
+        begin(0, 1_800_000, 32),
+        Ok(UploadBegin::Open {
+            expected_chunks: 1,
+            ..
+        })
+    ));
+}
+
+#[test]
+fn the_quota_is_checked_before_bytes_are_stored() {
+    let (mut vault, capsule) = vault();
+    vault.configure(&InitArgs {
+        bytes_per_capsule: Some(1_000),
+        open_sessions: Some(2),
+        ..InitArgs::default()
+    });
+    let content = announcement(&[1; 1_001], 2_000);
+    assert_eq!(
+        vault.uploads_begin_announced(caller(0), &capsule, &content, "a"),
+        Err(Error::ResourceExhausted)
+    );
+    let session = vault.uploads_begin(caller(0), &capsule, 2, "a").unwrap();
+    vault
+        .uploads_put_chunk(caller(0), session, 0, &[1; 600])
+        .unwrap();
+    assert_eq!(
+        vault.uploads_put_chunk(caller(0), session, 1, &[1; 401]),
+        Err(Error::ResourceExhausted)
+    );
+    vault
+        .uploads_put_chunk(caller(0), session, 1, &[1; 400])
+        .unwrap();
+    vault.uploads_begin(caller(0), &capsule, 1, "b").unwrap();
+    assert_eq!(
+        vault.uploads_begin(caller(0), &capsule, 1, "c"),
+        Err(Error::ResourceExhausted)
     );
     vault.recount().unwrap();
 }

@@ -27,6 +27,7 @@ impl Vault {
         // The memories of the bench are inline; the default budget of a capsule holds 32 of them.
         let arg = InitArgs {
             inline_budget_per_capsule: Some(1 << 30),
+            ..InitArgs::default()
         };
         engine.install(wasm, &candid::encode_one(Some(arg))?)?;
         Ok(Self {

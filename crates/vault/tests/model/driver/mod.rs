@@ -75,6 +75,7 @@ impl Driver {
         vault.set_seed([42; 32]);
         vault.configure(&InitArgs {
             inline_budget_per_capsule: inline_budget,
+            ..InitArgs::default()
         });
         let inline_budget = inline_budget.unwrap_or(limits::INLINE_BUDGET_DEFAULT);
         assert_eq!(

@@ -88,6 +88,7 @@ fn a_vault_full_of_records_keeps_them() {
     let mut home = Home::new();
     home.vault.configure(&InitArgs {
         inline_budget_per_capsule: Some(u32::MAX),
+        ..InitArgs::default()
     });
     let capsule = home.own(0);
     home.memory.leave(10);
@@ -125,6 +126,7 @@ fn room_for_several_assets_is_found_before_any_is_stored() {
         let mut home = Home::new();
         home.vault.configure(&InitArgs {
             inline_budget_per_capsule: Some(u32::MAX),
+            ..InitArgs::default()
         });
         let capsule = home.own(0);
         // Holes of all sizes first, so that the contents may have to be cut up.

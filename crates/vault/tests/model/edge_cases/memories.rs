@@ -135,6 +135,7 @@ fn a_reply_leaves_out_the_largest_inline_assets_rather_than_failing() {
     let mut home = Home::new();
     home.vault.configure(&InitArgs {
         inline_budget_per_capsule: Some(4_000_000),
+        ..InitArgs::default()
     });
     let capsule = home.own(0);
     let memory = home.inline(0, &capsule, b"small", "m").expect("create");
