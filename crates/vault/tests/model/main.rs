@@ -106,6 +106,34 @@ const MET: &[(&str, &[&str])] = &[
         &["Ok", "NotFound", "Unauthorized", "cursor"],
     ),
     ("memories_delete", &["Ok", "NotFound", "Unauthorized"]),
+    (
+        "memories_update",
+        &["Ok", "NotFound", "Unauthorized", "access_entries"],
+    ),
+    (
+        "access_grant",
+        &["Ok", "NotFound", "Unauthorized", "access_entries"],
+    ),
+    ("access_revoke", &["Ok", "NotFound", "Unauthorized"]),
+    ("memories_ping", &["Ok", "Unauthorized"]),
+    ("memories_shared_with_me", &["Ok", "Unauthorized", "limit"]),
+    ("memories_list_assets", &["Ok", "NotFound", "Unauthorized"]),
+    ("memories_read_asset", &["Ok", "NotFound", "Unauthorized"]),
+    ("asset_get_by_id", &["Ok", "NotFound", "Unauthorized"]),
+    ("asset_remove", &["Ok", "NotFound", "Unauthorized"]),
+    ("asset_remove_by_id", &["Ok", "NotFound"]),
+    ("asset_remove_inline", &["Ok", "NotFound"]),
+    ("asset_remove_internal", &["Ok", "NotFound"]),
+    ("asset_remove_external", &["Ok", "NotFound"]),
+    ("memories_cleanup_assets_all", &["Ok", "NotFound"]),
+    ("memories_cleanup_assets_bulk", &["Ok"]),
+    ("memories_delete_bulk", &["Ok", "NotFound"]),
+    (
+        "blob_delete",
+        &["Ok", "NotFound", "Unauthorized", "Conflict"],
+    ),
+    ("uploads_status", &["Ok", "NotFound"]),
+    ("uploads_list", &["Ok", "Unauthorized"]),
 ];
 
 /// A capsule that 0 owns, about 1; one that 2 owns, about somebody without a principal. 2 is a stranger to the first, 0 and 1 to

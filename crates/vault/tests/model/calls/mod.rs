@@ -1,9 +1,10 @@
 //! Calls as they are generated up front: plain data, with picks instead of ids, so that a failing sequence shrinks and reads well.
 
 mod metadata;
+mod sharing;
 mod strategies;
 
-use keepsake_api::{AssetType, BlobHosting, MemoryType};
+use keepsake_api::{AssetType, BlobHosting, MemoryType, ResourceRole};
 
 pub use metadata::{hash, size};
 pub use strategies::{budget, life, room};
@@ -107,8 +108,92 @@ pub struct MemorySaid {
     pub rich: bool,
 }
 
+/// An access entry in a request.
+#[derive(Clone, Copy, Debug)]
+pub struct EntrySaid {
+    pub id: &'static str,
+    /// `None`: everybody.
+    pub whom: Option<Subject>,
+    /// Says that it is public, too.
+    pub public: bool,
+    pub role: ResourceRole,
+    pub mask: u32,
+    pub condition: Condition,
+    pub inviter: Option<usize>,
+}
+
+/// A condition, with times in nanoseconds since the vault's life began.
+#[derive(Clone, Copy, Debug)]
+pub enum Condition {
+    Immediate,
+    Scheduled(u64),
+    ExpiresAt(u64),
+}
+
+/// What an asset is named by.
+#[derive(Clone, Copy, Debug)]
+pub enum How {
+    /// The one call that takes any name: by id, by locator or storage key, by place.
+    AnyById,
+    AnyByAddress,
+    AnyByIndex,
+    ById,
+    Inline,
+    Internal,
+    External,
+}
+
 #[derive(Clone, Debug)]
 pub enum Call {
+    Update {
+        memory: Pick,
+        title: Option<&'static str>,
+        said: Option<MemorySaid>,
+        entries: Option<Vec<EntrySaid>>,
+    },
+    Grant {
+        memory: Pick,
+        entry: EntrySaid,
+    },
+    Revoke {
+        memory: Pick,
+        id: &'static str,
+    },
+    /// The nth asset of `of`, asked of `memory`: mostly the same.
+    AssetRead {
+        memory: Pick,
+        of: Option<Pick>,
+        nth: usize,
+    },
+    AssetRemove {
+        memory: Pick,
+        of: Option<Pick>,
+        nth: usize,
+        how: How,
+    },
+    Cleanup {
+        memory: Pick,
+    },
+    CleanupBulk {
+        memories: Vec<Pick>,
+    },
+    BlobDelete {
+        blob: Pick,
+    },
+    DeleteBulk {
+        capsule: Pick,
+        memories: Vec<Pick>,
+        delete_assets: bool,
+    },
+    Ping {
+        memories: Vec<Pick>,
+    },
+    SharedWithMe {
+        limit: u32,
+    },
+    Uploads {
+        session: Pick,
+    },
     CapsulesCreate {
         subject: Option<Subject>,
     },

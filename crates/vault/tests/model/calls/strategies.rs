@@ -6,6 +6,7 @@ use proptest::option::{self, weighted};
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::sharing::{sharing, taking_away};
 use super::{Call, Claim, Content, Given, MemorySaid, Pick, Piece, Said, Step, Subject, Who};
 use crate::pools::{
     ANONYMOUS, BAD_CURSORS, CONTENTS, IDEMS, MALFORMED_BLOB_IDS, MALFORMED_IDS, PRINCIPALS,
@@ -28,20 +29,20 @@ fn pick(n: usize, malformed: usize) -> impl Strategy<Value = Pick> {
     ]
 }
 
-fn capsule() -> impl Strategy<Value = Pick> {
+pub(super) fn capsule() -> impl Strategy<Value = Pick> {
     // The first two, mostly.
     prop_oneof![20 => (0..2usize).prop_map(Pick::Nth), 4 => pick(5, MALFORMED_IDS.len())]
 }
 
-fn memory() -> impl Strategy<Value = Pick> {
+pub(super) fn memory() -> impl Strategy<Value = Pick> {
     pick(5, MALFORMED_IDS.len())
 }
 
-fn blob() -> impl Strategy<Value = Pick> {
+pub(super) fn blob() -> impl Strategy<Value = Pick> {
     pick(5, MALFORMED_BLOB_IDS.len())
 }
 
-fn session() -> impl Strategy<Value = Pick> {
+pub(super) fn session() -> impl Strategy<Value = Pick> {
     prop_oneof![20 => pick(4, 1), 1 => Just(Pick::Unknown)]
 }
 
@@ -101,7 +102,7 @@ fn said() -> impl Strategy<Value = Said> {
         })
 }
 
-fn memory_said() -> impl Strategy<Value = MemorySaid> {
+pub(super) fn memory_said() -> impl Strategy<Value = MemorySaid> {
     let title = select(vec![
         None,
         Some(""),
@@ -239,6 +240,8 @@ fn one_call() -> impl Strategy<Value = Call> {
         5 => (memory(), any::<bool>()).prop_map(|(memory, delete_assets)| Call::Delete { memory, delete_assets }),
         1 => select(vec![3, 3, 8]).prop_map(|days| Call::DaysPass { days }),
         1 => Just(Call::Reopen),
+        24 => sharing(),
+        14 => taking_away(),
     ]
 }
 

@@ -164,9 +164,8 @@ impl Driver {
             } => {
                 let (memory, real) = self.memory_pick(*memory);
                 let who = self.caller(who, self.owner(memory.as_ref().map(|m| m.capsule)));
-                let expected = self
-                    .model
-                    .memories_delete(who, memory.as_ref(), *delete_assets);
+                let expected =
+                    (self.model).memories_delete((who, self.now), memory.as_ref(), *delete_assets);
                 let got = self
                     .vault
                     .memories_delete(self.context(who), &real, *delete_assets);
@@ -183,6 +182,25 @@ impl Driver {
                 self.reopen();
                 String::new()
             }
+            Call::Update { .. } | Call::Grant { .. } | Call::Revoke { .. } => {
+                self.access_call(who, call)
+            }
+            Call::Ping { memories } => {
+                self.ping(self.caller(who, Some(0)), memories);
+                String::new()
+            }
+            Call::SharedWithMe { limit } => {
+                self.shared_with_me(self.caller(who, Some(2)), *limit);
+                String::new()
+            }
+            Call::Uploads { session } => {
+                let (session, real) = self.session_pick(*session);
+                let who = self.caller(who, session.map(|s| self.model.sessions[s].creator));
+                self.uploads_status(who, session, real);
+                self.uploads_list(who);
+                String::new()
+            }
+            _ => self.asset_call(who, call),
         }
     }
 

@@ -6,13 +6,13 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use keepsake_api::{
     AssetKind, AssetLink, AssetType, BlobRef, Memory as WireMemory, MemoryAssetBlobExternal,
-    MemoryAssetBlobInternal, MemoryAssetInline, MemoryHeader, PersonRef,
+    MemoryAssetBlobInternal, MemoryAssetInline, MemoryHeader, MemoryMetadata,
 };
 use keepsake_vault::limits;
 
 use super::Driver;
 use crate::model::{Asset, MemoryId, Place};
-use crate::pools::{principal, sha256};
+use crate::pools::sha256;
 
 /// One walk through a capsule's listing, page by page.
 struct Walk {
@@ -41,24 +41,23 @@ impl Walks {
 impl Driver {
     /// Reads a memory and compares all of it. Asset ids are learned by their place in it.
     pub fn read(&mut self, who: usize, memory: Option<&MemoryId>, real: &str) {
-        let expected = self.model.memories_read(who, memory);
+        let expected = self.model.memories_read((who, self.now), memory);
         let got = self.vault.memories_read(self.context(who), real);
         let Some((id, got)) = self.agree("memories_read", expected, got) else {
             return;
         };
         let known = &self.model.memories[&id];
-        let owner = PersonRef::Principal(principal(self.model.capsules[id.capsule].owner));
-        for entry in &got.access_entries {
-            assert!(
-                !entry.is_public && entry.person_ref.as_ref() == Some(&owner),
-                "nobody was given access: {entry:?}"
-            );
-        }
+        let (sharing_status, shared_count) = self.model.sharing(&id, self.now);
+        let metadata = MemoryMetadata {
+            sharing_status,
+            shared_count,
+            ..known.metadata.clone()
+        };
         let mut expected = WireMemory {
             id: real.into(),
             capsule_id: self.capsules.of(&id.capsule).into(),
-            metadata: known.metadata.clone(),
-            access_entries: got.access_entries.clone(),
+            metadata,
+            access_entries: self.model.entries_for(who, &id, self.now),
             inline_assets: vec![],
             blob_internal_assets: vec![],
             blob_external_assets: vec![],
@@ -87,7 +86,11 @@ impl Driver {
                 Place::Inline(bytes) => {
                     expected.inline_assets.push(MemoryAssetInline {
                         asset_id,
-                        bytes: bytes.clone().into(),
+                        bytes: if self.model.may_read(who, &id, asset, self.now) {
+                            bytes.clone().into()
+                        } else {
+                            vec![].into()
+                        },
                         metadata,
                     });
                 }
@@ -163,7 +166,7 @@ impl Driver {
         });
         let mut dates = vec![];
         for header in &page.items {
-            let id = self.header(header);
+            let id = self.header(who, header);
             assert!(all.contains(&id), "listed, but not there: {id:?}");
             dates.push(self.model.date(&id));
             assert!(walk.seen.insert(id), "listed twice in one walk: {header:?}");
@@ -206,7 +209,7 @@ impl Driver {
                 .memories_list(self.context(who), real, cursor.as_deref(), Some(limit))
                 .expect("a good cursor");
             pages += 1;
-            met.extend(page.items.iter().map(|header| self.header(header)));
+            met.extend(page.items.iter().map(|header| self.header(who, header)));
             cursor = page.next_cursor;
             if cursor.is_none() {
                 break;
@@ -227,7 +230,7 @@ impl Driver {
     }
 
     /// Compares a header with the memory it is of.
-    pub(super) fn header(&self, got: &MemoryHeader) -> MemoryId {
+    pub(super) fn header(&self, who: usize, got: &MemoryHeader) -> MemoryId {
         let id = self.memories.thing(&got.id).clone();
         let known = self
             .model
@@ -235,6 +238,11 @@ impl Driver {
             .get(&id)
             .unwrap_or_else(|| panic!("listed, but deleted: {got:?}"));
         let metadata = known.metadata.clone();
+        let (sharing_status, shared_count) = self.model.sharing(&id, self.now);
+        let readable: Vec<Asset> = (known.assets.iter())
+            .filter(|asset| self.model.may_read(who, &id, asset, self.now))
+            .cloned()
+            .collect();
         if let Some(title) = metadata.title.as_ref().filter(|title| !title.is_empty()) {
             assert_eq!(got.name, *title);
         }
@@ -249,8 +257,8 @@ impl Driver {
             asset_count: known.assets.len() as u32,
             tags: metadata.tags,
             parent_folder_id: metadata.parent_folder_id,
-            sharing_status: metadata.sharing_status,
-            shared_count: metadata.shared_count,
+            sharing_status,
+            shared_count,
             assets: got.assets.clone(),
             placeholder_data: got.placeholder_data.clone(),
             database_storage_edges: metadata.database_storage_edges,
@@ -261,21 +269,21 @@ impl Driver {
         self.link(
             got,
             &got.assets.original,
-            &known.assets,
+            &readable,
             AssetType::Original,
             AssetKind::Original,
         );
         self.link(
             got,
             &got.assets.display,
-            &known.assets,
+            &readable,
             AssetType::Display,
             AssetKind::Display,
         );
         self.link(
             got,
             &got.assets.thumbnail,
-            &known.assets,
+            &readable,
             AssetType::Thumbnail,
             AssetKind::Thumbnail,
         );

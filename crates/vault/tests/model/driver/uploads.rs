@@ -1,11 +1,11 @@
 //! Uploads and blobs, compared.
 
-use keepsake_api::StorageBackend;
+use keepsake_api::{StorageBackend, UploadState, UploadStatus};
 use keepsake_vault::{FinishStep, limits};
 
 use super::Driver;
 use crate::calls::Claim;
-use crate::model::{BlobArg, Refusal};
+use crate::model::{BlobArg, Refusal, State, Status};
 use crate::pools::{CONTENTS, sha256};
 
 impl Driver {
@@ -110,9 +110,61 @@ impl Driver {
         text
     }
 
+    pub(super) fn uploads_status(&mut self, who: usize, session: Option<usize>, real: u64) {
+        let expected = self.model.uploads_status(who, session);
+        let got = self.vault.uploads_status(self.context(who), real);
+        if let (Some(session), Some((expected, got))) =
+            (session, self.agree("uploads_status", expected, got))
+        {
+            self.status(session, expected, got);
+        }
+    }
+
+    pub(super) fn uploads_list(&mut self, who: usize) {
+        let expected = self.model.uploads_list(who);
+        let got = self.vault.uploads_list(self.context(who));
+        let Some((expected, got)) = self.agree("uploads_list", expected, got) else {
+            return;
+        };
+        assert_eq!(got.len(), expected.len(), "sessions of caller {who}");
+        for got in got {
+            let session = *self.sessions.thing(&got.session.to_string());
+            assert!(expected.contains(&session), "not a session of his: {got:?}");
+            let known = self.model.uploads_status(who, Some(session));
+            self.status(session, known.expect("it is his"), got);
+        }
+    }
+
+    fn status(&self, session: usize, (state, chunks, bytes, missing): Status, got: UploadStatus) {
+        let known = &self.model.sessions[session];
+        let ranges: Vec<_> = got
+            .missing
+            .iter()
+            .map(|gap| (gap.first, gap.last))
+            .collect();
+        assert_eq!(
+            (got.received_chunks, got.received_bytes, ranges),
+            (chunks, bytes, missing),
+            "status of a session"
+        );
+        let expected = match state {
+            State::Finished { blob, .. } => UploadState::Finished {
+                blob_id: self.blobs.of(&blob).to_owned(),
+            },
+            State::Aborted => UploadState::Aborted,
+            _ => UploadState::Open,
+        };
+        assert_eq!(
+            (got.state, got.expected_chunks, got.expires_at),
+            (expected, known.expected, known.until)
+        );
+        assert_eq!(got.capsule_id, self.capsules.of(&known.capsule));
+        assert_eq!(got.session.to_string(), self.sessions.of(&session));
+    }
+
     pub fn blob_read(&mut self, who: usize, blob: BlobArg, real: &str, chunk: u32) {
         let context = self.context(who);
-        let known = self.model.blob(who, blob).map(|blob| blob.chunks.clone());
+        let known = (self.model.blob((who, self.now), blob)).map(|blob| blob.chunks.clone());
         let got = self.vault.blob_get_meta(context, real);
         if let Some((chunks, got)) = self.agree("blob_get_meta", known.clone(), got) {
             assert_eq!(

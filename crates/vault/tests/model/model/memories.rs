@@ -6,8 +6,8 @@ use keepsake_api::{AssetMetadata, BlobHosting, MemoryMetadata};
 use keepsake_vault::limits;
 
 use super::{
-    Answer, Asset, AssetId, BlobArg, Checked, Fingerprint, Memory, MemoryId, Model, Place, Refusal,
-    Source, invalid, none_of, only,
+    Answer, Asset, AssetId, BlobArg, Checked, Fingerprint, MANAGE, Memory, MemoryId, Model, OWN,
+    Place, Refusal, Source, VIEW, invalid, none_of, only,
 };
 use crate::pools::{ANONYMOUS, sha256};
 
@@ -151,8 +151,14 @@ impl Model {
         }
         metadata.total_size = assets.iter().map(|a| a.len).sum();
         metadata.asset_count = assets.len() as u32;
-        self.memories
-            .insert(id.clone(), Memory { metadata, assets });
+        self.memories.insert(
+            id.clone(),
+            Memory {
+                metadata,
+                assets,
+                access: vec![],
+            },
+        );
         if !self.ever.contains(&id) {
             self.ever.push(id.clone());
         }
@@ -233,7 +239,7 @@ impl Model {
         metadata: &AssetMetadata,
         idem: &str,
     ) -> Answer<AssetId> {
-        let memory = self.memory(who, memory)?;
+        let memory = self.memory((who, now), memory, MANAGE)?;
         Self::check_idem(idem)?;
         let checked = self.check(memory.capsule, now, source, metadata)?;
         let added = Self::inline_len(std::slice::from_ref(&checked));
@@ -253,8 +259,8 @@ impl Model {
         Ok(id)
     }
 
-    pub fn memories_read(&self, who: usize, id: Option<&MemoryId>) -> Answer<MemoryId> {
-        self.memory(who, id)
+    pub fn memories_read(&self, caller: (usize, u64), id: Option<&MemoryId>) -> Answer<MemoryId> {
+        self.memory(caller, id, VIEW)
     }
 
     /// Everything the listing of a capsule is made of; 0 is no limit.
@@ -291,36 +297,27 @@ impl Model {
 
     pub fn memories_delete(
         &mut self,
-        who: usize,
+        (who, now): (usize, u64),
         id: Option<&MemoryId>,
         delete_assets: bool,
     ) -> Answer<()> {
-        let Some(id) = id.filter(|id| who != ANONYMOUS && self.may_use(who, id.capsule)) else {
-            return only(if who == ANONYMOUS {
-                Refusal::Unauthorized
-            } else {
-                Refusal::NotFound
-            });
-        };
-        let exists = self.memories.contains_key(id);
-        if !self.is_owner(who, id.capsule) {
-            // The subject may know what is there, and of what is gone there is nothing to know.
-            return if exists {
-                only(Refusal::Unauthorized)
-            } else {
+        if who == ANONYMOUS {
+            return only(Refusal::Unauthorized);
+        }
+        let gone = id.filter(|id| !self.memories.contains_key(id));
+        if let Some(id) = gone {
+            return if self.is_owner(who, id.capsule) {
+                Ok(()) // deleted before: the same answer again (I5)
+            } else if self.may_use(who, id.capsule) {
+                // The subject may know what is there, and of what is gone there is nothing to know.
                 Err(vec![Refusal::NotFound, Refusal::Unauthorized])
+            } else {
+                only(Refusal::NotFound)
             };
         }
-        let Some(memory) = self.memories.remove(id) else {
-            return Ok(()); // deleted before: the same answer again (I5)
-        };
-        for asset in memory.assets {
-            if let Place::Blob(blob) = asset.place
-                && delete_assets
-                && self.references(blob) == 0
-            {
-                self.blobs[blob].deleted = true;
-            }
+        let id = self.memory((who, now), id, OWN)?;
+        if let Some(memory) = self.memories.remove(&id) {
+            self.let_go(memory.assets, delete_assets);
         }
         Ok(())
     }

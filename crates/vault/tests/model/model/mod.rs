@@ -5,13 +5,19 @@
 //! vault's opaque ids as they are handed out. A refusal is the list of all reasons that apply where the contract gives them no order;
 //! any of them is a right answer.
 
+mod access;
 mod memories;
+mod removing;
 mod uploads;
 
 use std::collections::BTreeMap;
 
-use keepsake_api::{AssetMetadata, BlobHosting, MemoryMetadata, PersonRef};
+use keepsake_api::{AccessEntry, AssetMetadata, BlobHosting, MemoryMetadata, PersonRef};
 use keepsake_vault::limits;
+
+pub use uploads::Status;
+
+pub use access::{MANAGE, OWN, VIEW};
 
 use crate::pools::{ANONYMOUS, principal};
 
@@ -109,6 +115,7 @@ pub struct Memory {
     pub metadata: MemoryMetadata,
     /// In the order they came.
     pub assets: Vec<Asset>,
+    pub access: Vec<AccessEntry>,
 }
 
 #[derive(Clone, Debug)]
@@ -222,7 +229,7 @@ impl Model {
         self.capsules[capsule].subject == PersonRef::Principal(principal(who))
     }
 
-    /// Reads, creates, uploads: owner and subject. (Controllers and access entries have no call yet.)
+    /// Reads the capsule, creates, uploads: owner and subject. (Controllers have no call yet.)
     pub fn may_use(&self, who: usize, capsule: usize) -> bool {
         who != ANONYMOUS && (self.is_owner(who, capsule) || self.is_subject(who, capsule))
     }
@@ -235,12 +242,19 @@ impl Model {
         }
     }
 
-    fn memory(&self, who: usize, id: Option<&MemoryId>) -> Answer<MemoryId> {
-        match id {
-            _ if who == ANONYMOUS => only(Refusal::Unauthorized),
-            Some(id) if self.may_use(who, id.capsule) && self.memories.contains_key(id) => {
-                Ok(id.clone())
-            }
+    /// The memory, for who may do this with it. Who may not even view it learns nothing of it.
+    fn memory(
+        &self,
+        (who, now): (usize, u64),
+        id: Option<&MemoryId>,
+        need: u32,
+    ) -> Answer<MemoryId> {
+        if who == ANONYMOUS {
+            return only(Refusal::Unauthorized);
+        }
+        match id.map(|id| (id, self.may(who, id, now))) {
+            Some((id, may)) if may & (VIEW | need) == VIEW | need => Ok(id.clone()),
+            Some((_, may)) if may & VIEW != 0 => only(Refusal::Unauthorized),
             _ => only(Refusal::NotFound),
         }
     }

@@ -156,17 +156,59 @@ impl Model {
         Ok(())
     }
 
-    pub fn blob(&self, who: usize, blob: BlobArg) -> Answer<&Blob> {
+    /// By the capsule, or by a memory that references it.
+    pub fn blob(&self, (who, now): (usize, u64), blob: BlobArg) -> Answer<&Blob> {
         match blob {
             _ if who == ANONYMOUS => only(Refusal::Unauthorized),
             BlobArg::Malformed => only(invalid("blob_id_malformed")),
             BlobArg::Known(n)
-                if !self.blobs[n].deleted && self.may_use(who, self.blobs[n].capsule) =>
+                if !self.blobs[n].deleted
+                    && (self.may_use(who, self.blobs[n].capsule)
+                        || self.may_read_by_memory(who, n, now)) =>
             {
                 Ok(&self.blobs[n])
             }
             _ => only(Refusal::NotFound),
         }
+    }
+}
+
+/// A session's state, chunks received, bytes received, and missing ranges.
+pub type Status = (State, u32, u64, Vec<(u32, u32)>);
+
+impl Model {
+    pub fn uploads_status(&mut self, who: usize, session: Option<usize>) -> Answer<Status> {
+        let session = self.session(who, session)?;
+        let len = session
+            .chunks
+            .values()
+            .map(|chunk| chunk.len() as u64)
+            .sum();
+        let missing: Vec<u32> = (0..session.expected)
+            .filter(|i| !session.chunks.contains_key(i))
+            .collect();
+        Ok(match session.state {
+            State::Aborted => (State::Aborted, 0, 0, vec![]),
+            _ => (
+                session.state.clone(),
+                session.chunks.len() as u32,
+                len,
+                missing
+                    .chunk_by(|a, b| a + 1 == *b)
+                    .map(|run| (run[0], run[run.len() - 1]))
+                    .take(1_000)
+                    .collect(),
+            ),
+        })
+    }
+
+    pub fn uploads_list(&self, who: usize) -> Answer<Vec<usize>> {
+        if who == ANONYMOUS {
+            return only(Refusal::Unauthorized);
+        }
+        Ok((0..self.sessions.len())
+            .filter(|s| self.sessions[*s].creator == who && self.sessions[*s].state != State::Gone)
+            .collect())
     }
 }
 

@@ -1,0 +1,100 @@
+//! How calls about access, single assets and removal are generated.
+
+use keepsake_api::ResourceRole;
+use proptest::collection::vec;
+use proptest::option::{self, weighted};
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::strategies::{blob, capsule, memory, memory_said, session};
+use super::{Call, Condition, EntrySaid, How, Pick, Subject};
+use crate::pools::{ANONYMOUS, PRINCIPALS};
+
+fn entry_id() -> impl Strategy<Value = &'static str> {
+    prop_oneof![30 => select(vec!["a", "b", "c"]), 1 => Just("")]
+}
+
+fn condition() -> impl Strategy<Value = Condition> {
+    let time = || {
+        select(vec![
+            0,
+            1_000_000_000,
+            5_000_000_000,
+            12_000_000_000,
+            30_000_000_000,
+        ])
+    };
+    prop_oneof![
+        4 => Just(Condition::Immediate),
+        1 => time().prop_map(Condition::Scheduled),
+        1 => time().prop_map(Condition::ExpiresAt),
+    ]
+}
+
+/// Mostly for the three, with masks of all kinds; now and then one that cannot be.
+fn entry() -> impl Strategy<Value = EntrySaid> {
+    use ResourceRole::*;
+    let whom = prop_oneof![
+        12 => (0..PRINCIPALS).prop_map(|n| Some(Subject::Principal(n))),
+        1 => Just(Some(Subject::Principal(ANONYMOUS))),
+        2 => Just(Some(Subject::Opaque("grandmother"))),
+        4 => Just(None),
+    ];
+    let mask = prop_oneof![6 => Just(0), 12 => select(vec![1, 3, 7, 15, 31]), 3 => select(vec![2, 5, 9, 17, 32])];
+    let role = select(vec![Owner, SuperAdmin, Admin, Member, Guest]);
+    let public = weighted(0.1, Just(()));
+    let inviter = weighted(0.1, 0..PRINCIPALS);
+    (entry_id(), whom, public, role, mask, condition(), inviter).prop_map(
+        |(id, whom, public, role, mask, condition, inviter)| EntrySaid {
+            id,
+            whom,
+            public: public.is_some(),
+            role,
+            mask,
+            condition,
+            inviter,
+        },
+    )
+}
+
+/// Calls about who may do what, and readings that it decides on.
+pub fn sharing() -> impl Strategy<Value = Call> {
+    let title = select(vec!["", "At the lake"]);
+    prop_oneof![
+        3 => (memory(), option::of(title), option::of(memory_said()), weighted(0.3, vec(entry(), 0..3)))
+            .prop_map(|(memory, title, said, entries)| Call::Update { memory, title, said, entries }),
+        8 => (memory(), entry()).prop_map(|(memory, entry)| Call::Grant { memory, entry }),
+        3 => (memory(), entry_id()).prop_map(|(memory, id)| Call::Revoke { memory, id }),
+        4 => (memory(), weighted(0.1, memory()), 0..5usize)
+            .prop_map(|(memory, of, nth)| Call::AssetRead { memory, of, nth }),
+        2 => vec(memory(), 0..5).prop_map(|memories| Call::Ping { memories }),
+        2 => prop_oneof![8 => 1..4u32, 1 => Just(0)].prop_map(|limit| Call::SharedWithMe { limit }),
+        2 => session().prop_map(|session| Call::Uploads { session }),
+    ]
+}
+
+fn how() -> impl Strategy<Value = How> {
+    select(vec![
+        How::AnyById,
+        How::AnyByAddress,
+        How::AnyByIndex,
+        How::ById,
+        How::Inline,
+        How::Internal,
+        How::External,
+    ])
+}
+
+/// Calls that take away.
+pub fn taking_away() -> impl Strategy<Value = Call> {
+    let several = || vec(memory(), 0..4);
+    prop_oneof![
+        8 => (memory(), weighted(0.1, memory()), 0..5usize, how())
+            .prop_map(|(memory, of, nth, how)| Call::AssetRemove { memory, of, nth, how }),
+        1 => memory().prop_map(|memory| Call::Cleanup { memory }),
+        1 => several().prop_map(|memories| Call::CleanupBulk { memories }),
+        4 => blob().prop_map(|blob| Call::BlobDelete { blob }),
+        1 => (capsule(), several(), any::<bool>())
+            .prop_map(|(capsule, memories, delete_assets): (Pick, Vec<Pick>, bool)| Call::DeleteBulk { capsule, memories, delete_assets }),
+    ]
+}
