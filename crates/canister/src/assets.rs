@@ -1,9 +1,10 @@
 //! Endpoints of single assets.
 
 use keepsake_api::*;
+use keepsake_vault::Call;
 
 use crate::reply::Reply;
-use crate::state::{call, read, write};
+use crate::state::{call, next_message, read, write};
 
 /// The ids of a memory's assets, by kind.
 #[ic_cdk::query(manual_reply = true)]
@@ -80,10 +81,19 @@ fn memories_cleanup_assets_all(memory: String) -> Reply<Result<AssetCleanupResul
 
 /// The same for at most 1,000 memories, each judged by itself.
 #[ic_cdk::update(manual_reply = true)]
-fn memories_cleanup_assets_bulk(memories: Vec<String>) -> Reply<Result<BulkResult, Error>> {
-    Reply::of(write(|vault| {
-        vault.memories_cleanup_assets_bulk(call(), memories)
-    }))
+async fn memories_cleanup_assets_bulk(memories: Vec<String>) -> Reply<Result<BulkResult, Error>> {
+    Reply::send(cleanup_bulk(call(), &memories).await)
+}
+
+async fn cleanup_bulk(call: Call, memories: &[String]) -> Result<BulkResult, Error> {
+    let mut result = BulkResult {
+        ok: Vec::new(),
+        failed: Vec::new(),
+    };
+    while write(|vault| vault.memories_cleanup_assets_bulk_step(call, memories, &mut result))? {
+        next_message().await?;
+    }
+    Ok(result)
 }
 
 /// External content that no asset of the capsule has any more, at most 1,000 at a time: a client deletes it where it is, and acknowledges.

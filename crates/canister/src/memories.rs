@@ -1,7 +1,7 @@
 //! Endpoints of memories.
 
 use keepsake_api::*;
-use keepsake_vault::{Call, NewMemory};
+use keepsake_vault::{BulkDelete, Call, NewMemory};
 
 use crate::reply::Reply;
 use crate::state::{StableVault, call, next_message, read, write};
@@ -132,14 +132,27 @@ fn memories_delete(memory: String, delete_assets: bool) -> Reply<Result<(), Erro
 
 /// Deletes at most 1,000 memories of a capsule, each judged by itself; ids of other capsules count as failed.
 #[ic_cdk::update(manual_reply = true)]
-fn memories_delete_bulk(
+async fn memories_delete_bulk(
     capsule: String,
     memories: Vec<String>,
     delete_assets: bool,
 ) -> Reply<Result<BulkDeleteResult, Error>> {
-    Reply::of(write(|vault| {
-        vault.memories_delete_bulk(call(), &capsule, &memories, delete_assets)
-    }))
+    Reply::send(delete_bulk(call(), &capsule, &memories, delete_assets).await)
+}
+
+async fn delete_bulk(
+    call: Call,
+    capsule: &str,
+    memories: &[String],
+    delete_assets: bool,
+) -> Result<BulkDeleteResult, Error> {
+    let mut bulk = BulkDelete::default();
+    while write(|vault| {
+        vault.memories_delete_bulk_step(call, capsule, memories, delete_assets, &mut bulk)
+    })? {
+        next_message().await?;
+    }
+    Ok(bulk.result(memories.len()))
 }
 
 /// For each of at most 1,000 ids whether the memory is there for the caller, and whether it has an asset.

@@ -28,7 +28,7 @@ mod upload;
 pub use blob::BlobRange;
 pub use call::Call;
 pub use error::{Error, Result};
-pub use memory::NewMemory;
+pub use memory::{BulkDelete, NewMemory};
 pub use stable::UnknownLayout;
 pub use upload::FinishStep;
 

@@ -19,8 +19,12 @@ pub const OPEN_SESSIONS_MAX: u32 = 100;
 pub const SESSION_LIFETIME: u64 = 7 * 24 * 3_600 * 1_000_000_000;
 /// How long a blob stays that no memory has referenced, in nanoseconds: 24 hours.
 pub const UNREFERENCED_LIFETIME: u64 = 24 * 3_600 * 1_000_000_000;
-/// How many things of a kind one message clears away at the most.
+/// How many things of a kind one message clears away at the most, and after how many freed extents it stops: each costs up to
+/// about 200,000 instructions, of the 40 billion that a message has.
 pub const SWEPT_PER_MESSAGE: usize = 50;
+pub const FREED_PER_MESSAGE: u64 = 2_000;
+/// Bytes of records that one page of a listing looks at, at the most.
+pub const PAGE_RECORDS_MAX: usize = 4_000_000;
 /// Longest blob that `blob_read` returns whole, in bytes: what fits a query's reply.
 pub const BLOB_READ_MAX: u64 = 3_000_000;
 /// Most blobs, and most inline assets, in one call that creates a memory.

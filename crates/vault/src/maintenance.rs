@@ -8,6 +8,12 @@ use crate::error::Result;
 use crate::ids::BlobId;
 use crate::limits;
 
+/// How far a message's work had come at some point.
+#[derive(Clone, Copy)]
+pub(crate) struct Work {
+    freed: u64,
+}
+
 impl<M: Memory> Vault<M> {
     /// One step: sessions that have expired, blobs that no memory ever referenced within a day, and capsules that were deleted.
     /// Returns whether there is more to do now.
@@ -25,13 +31,29 @@ impl<M: Memory> Vault<M> {
             return false;
         };
         let due: Vec<BlobId> = self.blobs.unreferenced(before).take(most + 1).collect();
+        let work = self.work();
         for blob in due.iter().take(most) {
+            if self.is_enough(work) {
+                return true;
+            }
             // Without the few kilobytes that freeing takes it is tried again at the next sweep.
             if self.delete_blob(*blob).is_err() {
                 return false;
             }
         }
         due.len() > most
+    }
+
+    /// Where this message's work stands now, for [`Self::is_enough`].
+    pub(crate) fn work(&self) -> Work {
+        Work {
+            freed: self.arena.freed(),
+        }
+    }
+
+    /// Whether as much was freed since `start` as one message should.
+    pub(crate) fn is_enough(&self, start: Work) -> bool {
+        self.arena.freed() - start.freed >= limits::FREED_PER_MESSAGE
     }
 
     /// Deletes a blob unless a memory references it, which is looked at in the step that frees.

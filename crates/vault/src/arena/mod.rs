@@ -76,6 +76,8 @@ pub struct Arena<M: Memory> {
     free: FreeSpace<M>,
     end: u64,
     free_bytes: u64,
+    /// How many extents were freed since the vault was opened: what bounded steps measure their work by.
+    freed: u64,
 }
 
 impl<M: Memory> Arena<M> {
@@ -94,6 +96,7 @@ impl<M: Memory> Arena<M> {
             free: FreeSpace::open(manager),
             end: number(0).max(HEADER),
             free_bytes: number(8),
+            freed: 0,
             region,
         }
     }
@@ -215,6 +218,7 @@ impl<M: Memory> Arena<M> {
         if hole.len == 0 {
             return;
         }
+        self.freed += 1;
         self.free_bytes += hole.len;
         if let Some(before) = self.free.ending_at(hole.offset) {
             self.free.remove_at(before.offset);
@@ -234,6 +238,11 @@ impl<M: Memory> Arena<M> {
             self.free.insert(hole);
         }
         self.write_header();
+    }
+
+    /// How many extents were freed since the vault was opened.
+    pub fn freed(&self) -> u64 {
+        self.freed
     }
 
     /// Writes the bytes at the beginning of the extent, which must be at least as long.

@@ -58,8 +58,9 @@ impl<M: Memory> Vault<M> {
     /// Frees about `most` things of capsules that were deleted. Returns whether there is more to free.
     pub(crate) fn empty_capsules(&mut self, now: u64, most: usize) -> bool {
         let mut left = most;
+        let work = self.work();
         while let Some(capsule) = self.capsules.first_to_empty() {
-            if left == 0 {
+            if left == 0 || self.is_enough(work) {
                 return true;
             }
             match self.empty_capsule(capsule, now, left) {
@@ -75,8 +76,13 @@ impl<M: Memory> Vault<M> {
     /// Frees some of what the capsule holds; 0 where it holds nothing any more.
     fn empty_capsule(&mut self, capsule: CapsuleId, now: u64, most: usize) -> Result<usize> {
         let mut done = 0;
-        while done < most {
-            let next = self.memories.list(capsule, None).next();
+        let work = self.work();
+        while done < most && !self.is_enough(work) {
+            let next = self
+                .memories
+                .list(capsule, None)
+                .next()
+                .map(|(memory, _)| memory);
             let Some(memory) = next else {
                 break;
             };
@@ -89,6 +95,9 @@ impl<M: Memory> Vault<M> {
             .take(most.saturating_sub(done))
             .collect();
         for blob in blobs {
+            if self.is_enough(work) {
+                return Ok(done);
+            }
             done += 1;
             self.delete_blob(blob)?;
         }
@@ -98,6 +107,9 @@ impl<M: Memory> Vault<M> {
             .take(most.saturating_sub(done))
             .collect();
         for session in sessions {
+            if self.is_enough(work) {
+                return Ok(done);
+            }
             done += 1;
             self.expire(session)?;
         }

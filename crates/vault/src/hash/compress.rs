@@ -23,8 +23,17 @@ const K: [u32; 64] = [
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 ];
 
-/// Takes whole blocks of 64 bytes into the state; what is left over is not looked at.
+/// Takes whole blocks of 64 bytes into the state; what is left over is not looked at. Outside the canister that is sha2's work, which uses what
+/// the processor has for it.
 pub fn compress(state: &mut [u32; 8], blocks: &[u8]) {
+    if cfg!(target_arch = "wasm32") {
+        compress_by_four(state, blocks);
+    } else {
+        compress_singly(state, blocks);
+    }
+}
+
+fn compress_by_four(state: &mut [u32; 8], blocks: &[u8]) {
     let (groups, rest) = blocks.as_chunks::<GROUP>();
     for group in groups {
         let schedule = schedule(group);
@@ -33,12 +42,12 @@ pub fn compress(state: &mut [u32; 8], blocks: &[u8]) {
         rounds::<2>(state, &schedule);
         rounds::<3>(state, &schedule);
     }
-    compress_rest(state, rest);
+    compress_singly(state, rest);
 }
 
 // generic-array 0.14, which sha2 0.10 takes its blocks as, calls itself deprecated in favour of a version that sha2 0.10 does not take.
 #[allow(deprecated)]
-fn compress_rest(state: &mut [u32; 8], blocks: &[u8]) {
+fn compress_singly(state: &mut [u32; 8], blocks: &[u8]) {
     use sha2::digest::generic_array::GenericArray;
     for block in blocks.chunks_exact(64) {
         compress256(state, std::slice::from_ref(GenericArray::from_slice(block)));
@@ -116,5 +125,24 @@ fn rounds<const LANE: usize>(state: &mut [u32; 8], schedule: &[u32; 256]) {
     let _ = b_xor_c;
     for (word, sum) in state.iter_mut().zip([a, b, c, d, e, f, g, h]) {
         *word = word.wrapping_add(sum);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn four_blocks_at_a_time_give_what_one_at_a_time_gives(
+            state: [u32; 8],
+            bytes in prop::collection::vec(any::<u8>(), 0..1_500),
+        ) {
+            let (mut by_four, mut singly) = (state, state);
+            compress_by_four(&mut by_four, &bytes);
+            compress_singly(&mut singly, &bytes);
+            prop_assert_eq!(by_four, singly);
+        }
     }
 }

@@ -15,6 +15,25 @@ use crate::error::{Error, Result};
 use crate::ids::{CapsuleId, MemoryId};
 use crate::limits;
 
+/// How far a deletion of several memories has come.
+#[derive(Default)]
+pub struct BulkDelete {
+    looked_at: usize,
+    deleted: u32,
+}
+
+impl BulkDelete {
+    /// What became of `asked` ids.
+    pub fn result(&self, asked: usize) -> BulkDeleteResult {
+        let failed = asked as u32 - self.deleted;
+        BulkDeleteResult {
+            deleted_count: self.deleted,
+            failed_count: failed,
+            message: format!("{} deleted, {failed} failed", self.deleted),
+        }
+    }
+}
+
 impl<M: StableMemory> Vault<M> {
     /// Deletes a memory. Its inline assets go with it. With `delete_assets`, blobs that nothing references any more go too, and
     /// external content is put on the list of external deletions; without, its blobs stay readable by id. Again: nothing, for who
@@ -54,27 +73,43 @@ impl<M: StableMemory> Vault<M> {
         memories: &[String],
         delete_assets: bool,
     ) -> Result<BulkDeleteResult> {
+        let mut bulk = BulkDelete::default();
+        while self.memories_delete_bulk_step(call, capsule, memories, delete_assets, &mut bulk)? {}
+        Ok(bulk.result(memories.len()))
+    }
+
+    /// Goes on with deleting several memories, for as long as one message should. Returns whether there is more to do.
+    ///
+    /// # Errors
+    /// As [`Self::memories_delete_bulk`].
+    pub fn memories_delete_bulk_step(
+        &mut self,
+        call: Call,
+        capsule: &str,
+        memories: &[String],
+        delete_assets: bool,
+        bulk: &mut BulkDelete,
+    ) -> Result<bool> {
         let person = call.person()?;
         limits::check_bulk("memory_ids", memories.len())?;
         let capsule = CapsuleId::parse(capsule).ok_or(Error::NotFound)?;
-        let mut deleted = 0;
-        for id in memories {
+        let work = self.work();
+        for id in &memories[bulk.looked_at..] {
+            if self.is_enough(work) {
+                return Ok(true);
+            }
+            bulk.looked_at += 1;
             let is_here = MemoryId::parse(id)
                 .and_then(|id| self.memories.capsule_of(id))
                 .is_some_and(|of| of == capsule);
             if is_here && self.memories_delete(call, id, delete_assets).is_ok() {
-                deleted += 1;
+                bulk.deleted += 1;
             }
         }
-        if deleted == 0 && !self.capsules.roles(person, capsule).may_use() {
+        if bulk.deleted == 0 && !self.capsules.roles(person, capsule).may_use() {
             return Err(Error::NotFound);
         }
-        let failed = memories.len() as u32 - deleted;
-        Ok(BulkDeleteResult {
-            deleted_count: deleted,
-            failed_count: failed,
-            message: format!("{deleted} deleted, {failed} failed"),
-        })
+        Ok(false)
     }
 
     /// Deletes memories of a capsule that were there at `before`: as many as one message may, newest first. Returns how many, and whether
@@ -97,10 +132,12 @@ impl<M: StableMemory> Vault<M> {
         }
         let mut deleted = 0;
         let mut done = 0;
-        while done < limits::SWEPT_PER_MESSAGE {
+        let work = self.work();
+        while done < limits::SWEPT_PER_MESSAGE && !self.is_enough(work) {
             let next = self
                 .memories
                 .list(capsule, None)
+                .map(|(memory, _)| memory)
                 .find(|memory| memory.record.metadata.uploaded_at <= before);
             let Some(memory) = next else {
                 return Ok((deleted, false));

@@ -40,8 +40,12 @@ impl<M: StableMemory> Vault<M> {
         let mut items: Vec<MemoryHeader> = Vec::new();
         let mut last = None;
         let mut bytes = 0;
-        for memory in self.memories.list(capsule, after) {
-            if items.len() == limit || bytes > limits::PAGE_BYTES_MAX {
+        let mut records = 0;
+        for (memory, record_len) in self.memories.list(capsule, after) {
+            if items.len() == limit
+                || bytes > limits::PAGE_BYTES_MAX
+                || records > limits::PAGE_RECORDS_MAX
+            {
                 return Ok(Page {
                     items,
                     next_cursor: last.map(format_cursor),
@@ -51,6 +55,7 @@ impl<M: StableMemory> Vault<M> {
                 time: memory.record.time(),
                 memory: memory.id,
             });
+            records += record_len;
             let header = self.header(call, &tokens, memory, may);
             bytes += header_len(&header);
             items.push(header);

@@ -21,6 +21,7 @@ mod tokens;
 mod update;
 
 pub use create::NewMemory;
+pub use delete::BulkDelete;
 pub use external::ExternalContent;
 #[cfg(any(test, feature = "recount"))]
 pub use grants::Grantee;

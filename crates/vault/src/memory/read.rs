@@ -14,7 +14,6 @@ use crate::capsule::NothingRecorded;
 use crate::error::{Error, Result};
 use crate::ids::{BlobId, CapsuleId, MemoryId};
 use crate::limits;
-use crate::stable::Record;
 use crate::stored::Derived;
 
 impl<M: StableMemory> Vault<M> {
@@ -38,13 +37,13 @@ impl<M: StableMemory> Vault<M> {
         let mut inline_left = limits::REPLY_INLINE_MAX;
         let mut records_left = limits::MEMORY_RECORD_MAX;
         let mut newest = Vec::new();
-        for memory in self
+        for (memory, record_len) in self
             .memories
             .list(capsule, None)
             .take(limits::CAPSULE_MEMORIES_MAX as usize)
         {
             // What the memory takes in a reply: about its record, with the names of its fields written once for all.
-            let len = Record::encode(&memory.record).len() * 2 + 200;
+            let len = record_len * 2 + 200;
             if len > records_left && !newest.is_empty() {
                 break;
             }

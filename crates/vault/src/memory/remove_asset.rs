@@ -157,22 +157,41 @@ impl<M: StableMemory> Vault<M> {
         call: Call,
         memories: Vec<String>,
     ) -> Result<BulkResult> {
-        call.person()?;
-        limits::check_bulk("memory_ids", memories.len())?;
         let mut result = BulkResult {
             ok: Vec::new(),
             failed: Vec::new(),
         };
-        for id in memories {
-            match self.memories_cleanup_assets_all(call, &id) {
-                Ok(_) => result.ok.push(id),
+        while self.memories_cleanup_assets_bulk_step(call, &memories, &mut result)? {}
+        Ok(result)
+    }
+
+    /// Goes on with removing assets of several memories, for as long as one message should. Returns whether there is more to do.
+    ///
+    /// # Errors
+    /// As [`Self::memories_cleanup_assets_bulk`].
+    pub fn memories_cleanup_assets_bulk_step(
+        &mut self,
+        call: Call,
+        memories: &[String],
+        result: &mut BulkResult,
+    ) -> Result<bool> {
+        call.person()?;
+        limits::check_bulk("memory_ids", memories.len())?;
+        let work = self.work();
+        let looked_at = result.ok.len() + result.failed.len();
+        for id in &memories[looked_at..] {
+            if self.is_enough(work) {
+                return Ok(true);
+            }
+            match self.memories_cleanup_assets_all(call, id) {
+                Ok(_) => result.ok.push(id.clone()),
                 Err(error) => result.failed.push(BulkFailure {
-                    id,
+                    id: id.clone(),
                     err: error.into(),
                 }),
             }
         }
-        Ok(result)
+        Ok(false)
     }
 
     pub(super) fn manageable_memory(&self, call: Call, memory: &str) -> Result<Memory> {

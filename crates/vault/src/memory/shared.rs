@@ -36,17 +36,23 @@ impl<M: StableMemory> Vault<M> {
         let tokens = TokenKey::new(self.settings.secret(crate::token::SECRET)?);
         let mut items = Vec::new();
         let mut bytes = 0;
+        let mut records = 0;
         let mut last = None;
         let shared = self.grants.of(Grantee::of_person(person), after);
         for (looked_at, id) in shared.enumerate() {
-            if items.len() == limit || bytes > limits::PAGE_BYTES_MAX || looked_at == LOOKED_AT {
+            if items.len() == limit
+                || bytes > limits::PAGE_BYTES_MAX
+                || records > limits::PAGE_RECORDS_MAX
+                || looked_at == LOOKED_AT
+            {
                 let next_cursor = last.map(|id: MemoryId| URL_SAFE_NO_PAD.encode(id.0));
                 return Ok(Page { items, next_cursor });
             }
             last = Some(id);
-            let Some(memory) = self.memories.get(id) else {
+            let Some((memory, record_len)) = self.memories.get_with_len(id) else {
                 continue;
             };
+            records += record_len;
             let may = self.permissions_on(person, call.now, &memory);
             if may.has(Permissions::VIEW) {
                 let header = self.header(call, &tokens, memory, may);

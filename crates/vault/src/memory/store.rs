@@ -61,12 +61,18 @@ impl<M: StableMemory> MemoryStore<M> {
     }
 
     pub fn get(&self, id: MemoryId) -> Option<Memory> {
+        self.get_with_len(id).map(|(memory, _)| memory)
+    }
+
+    /// A memory with the length of its record in bytes.
+    pub fn get_with_len(&self, id: MemoryId) -> Option<(Memory, usize)> {
         let (capsule, record) = self.find(id)?;
-        Some(Memory {
+        let memory = Memory {
             id,
             capsule,
             record: record.decode(),
-        })
+        };
+        Some((memory, record.len()))
     }
 
     /// The memory's record as it is stored.
@@ -138,12 +144,12 @@ impl<M: StableMemory> MemoryStore<M> {
             .insert(Key(memory.id.0), index_value(DELETED, memory.capsule, now));
     }
 
-    /// The capsule's memories from behind `after` on, newest first.
+    /// The capsule's memories from behind `after` on, newest first, each with the length of its record in bytes.
     pub fn list(
         &self,
         capsule: CapsuleId,
         after: Option<Position>,
-    ) -> impl Iterator<Item = Memory> + '_ {
+    ) -> impl Iterator<Item = (Memory, usize)> + '_ {
         let first = Position {
             time: u64::MAX,
             memory: MemoryId([0; 16]),
@@ -158,10 +164,14 @@ impl<M: StableMemory> MemoryStore<M> {
         };
         self.timeline
             .range((from, Bound::Included(timeline_key(capsule, last))))
-            .map(move |entry| Memory {
-                id: MemoryId(entry.key().part(16)),
-                capsule,
-                record: entry.value().decode(),
+            .map(move |entry| {
+                let record = entry.value();
+                let memory = Memory {
+                    id: MemoryId(entry.key().part(16)),
+                    capsule,
+                    record: record.decode(),
+                };
+                (memory, record.len())
             })
     }
 

@@ -17,7 +17,11 @@ impl<M: Memory> Vault<M> {
     /// Clears away at most `most` sessions that have expired by `now`. Returns whether there are more to look at.
     pub fn sweep_sessions(&mut self, now: u64, most: usize) -> bool {
         let due: Vec<_> = self.sessions.due(now).take(most + 1).collect();
+        let work = self.work();
         for (deadline, session) in due.iter().take(most) {
+            if self.is_enough(work) {
+                return true;
+            }
             // Without the few kilobytes that this takes, it is tried again at the next sweep.
             if self.look_at(*session, *deadline, now).is_err() {
                 return false;

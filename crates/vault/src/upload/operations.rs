@@ -29,9 +29,6 @@ pub(super) fn parse_sha256(bytes: &[u8]) -> Result<Sha256Digest> {
         .map_err(|_| Error::invalid("sha256", format!("{} bytes; a SHA-256 has 32", bytes.len())))
 }
 
-/// How many expired sessions an opening one clears away on the way.
-const SWEPT_PER_BEGIN: usize = 2;
-
 impl<M: Memory> Vault<M> {
     /// What a client has to know before it sends content. For everybody, the anonymous caller too.
     pub fn upload_config(&self) -> UploadConfig {
@@ -147,7 +144,6 @@ impl<M: Memory> Vault<M> {
         announced: Option<Announced>,
     ) -> Result<u64> {
         let idem_key = session_idem_key(capsule, call.caller, idem);
-        self.sweep_sessions(call.now, SWEPT_PER_BEGIN);
         if let Some(session) = self.sessions.by_idem(idem_key) {
             if self.is_alive(session, call.now) {
                 return Ok(session.0);

@@ -43,7 +43,8 @@ impl<M: Memory> Vault<M> {
             .collect())
     }
 
-    /// Clears away the caller's own sessions that have expired; returns how many. Others' are cleared away by themselves.
+    /// Clears away the caller's own sessions that have expired, as many as one message may; returns how many. Others' are cleared away
+    /// by themselves.
     ///
     /// # Errors
     /// [`crate::Error::Unauthorized`] for the anonymous caller.
@@ -55,10 +56,16 @@ impl<M: Memory> Vault<M> {
             .take(limits::BULK_MAX)
             .filter(|id| !self.is_alive(*id, call.now))
             .collect();
-        for id in &expired {
-            self.expire(*id)?;
+        let work = self.work();
+        let mut cleared = 0;
+        for id in expired {
+            if self.is_enough(work) {
+                break;
+            }
+            self.expire(id)?;
+            cleared += 1;
         }
-        Ok(expired.len() as u32)
+        Ok(cleared)
     }
 
     fn status_of(&self, id: SessionId, session: &SessionRecord) -> UploadStatus {
