@@ -8,8 +8,9 @@ use keepsake_api::Page;
 use super::grants::Grantee;
 use super::list::{header_len, page_limit};
 use crate::Vault;
-use crate::access::Permissions;
+use crate::access::{Permissions, counts};
 use crate::call::Call;
+use crate::capsule::NothingRecorded;
 use crate::error::{Error, Result};
 use crate::ids::MemoryId;
 use crate::limits;
@@ -38,7 +39,8 @@ impl<M: StableMemory> Vault<M> {
         let mut bytes = 0;
         let mut records = 0;
         let mut last = None;
-        let shared = self.grants.of(Grantee::of_person(person), after);
+        let grantee = Grantee::of_person(person);
+        let shared = self.grants.of(grantee, after);
         for (looked_at, id) in shared.enumerate() {
             if items.len() == limit
                 || bytes > limits::PAGE_BYTES_MAX
@@ -54,7 +56,11 @@ impl<M: StableMemory> Vault<M> {
             };
             records += record_len;
             let may = self.permissions_on(person, call.now, &memory);
-            if may.has(Permissions::VIEW) {
+            let is_shared = memory.record.access_entries().iter().any(|entry| {
+                Grantee::of(memory.capsule, entry) == Some(grantee)
+                    && counts(entry, call.now, &NothingRecorded)
+            });
+            if is_shared && may.has(Permissions::VIEW) {
                 let header = self.header(call, &tokens, memory, may);
                 bytes += header_len(&header);
                 items.push(header);

@@ -53,9 +53,9 @@ impl<M: StableMemory> Vault<M> {
             changed.record.access = after.into_iter().map(Into::into).collect();
         }
         check_metadata_len("metadata", &changed.record.metadata)?;
-        self.replace_memory(call, &memory, changed)?;
-        let (memory, may) = self.visible_memory(call, id)?;
-        Ok(self.memory_on_the_wire(call, memory, may))
+        let changed = self.replace_memory(call, &memory, changed)?;
+        // With the permissions from before: a caller may just have given up its own.
+        Ok(self.memory_on_the_wire(call, changed, may))
     }
 
     /// Adds one access entry, or replaces the one with its id; returns it as it is stored. The others stay as they are, whoever
@@ -116,7 +116,8 @@ impl<M: StableMemory> Vault<M> {
 
     /// Stores a changed record, its place in listings, and the index of entries. Nothing for one that did not change.
     fn replace_memory(&mut self, call: Call, before: &Memory, mut after: Memory) -> Result<Memory> {
-        if Record::encode(&after.record) == Record::encode(&before.record) {
+        let record_before = Record::encode(&before.record);
+        if Record::encode(&after.record) == record_before {
             return Ok(after);
         }
         after.record.metadata.updated_at = call.now;
@@ -129,7 +130,12 @@ impl<M: StableMemory> Vault<M> {
         needs.push(Grants::<M>::need(
             grantees_before.len() + grantees_after.len(),
         ));
-        self.regions.reserve(&needs)?;
+        // Taking access away must be possible in a vault that is full.
+        if record_len <= record_before.len() && grantees_after.len() <= grantees_before.len() {
+            self.regions.reserve_for_freeing(&needs)?;
+        } else {
+            self.regions.reserve(&needs)?;
+        }
 
         self.memories.put(
             &after,
