@@ -10,7 +10,7 @@ pub fn run(dev: bool, options: &[String]) -> Result<()> {
     let built = canister::build()?;
     println!("Building the host (the first time takes some minutes)");
     let mut command = cargo()?;
-    command.args(["run", "--quiet", "--package", "keepsake"]);
+    command.args(["run", "--package", "keepsake"]);
     if !dev {
         command.arg("--release");
     }

@@ -145,12 +145,17 @@ impl<M: Memory> Vault<M> {
             .blobs
             .get(BlobId::parse(locator)?)
             .ok_or(Error::NotFound)?;
-        let may_use = self.capsules.roles(person, blob.record.capsule()).may_use();
-        if may_use || self.may_read_through_a_memory(person, call.now, &blob) {
+        if self.may_read_blob(person, call.now, &blob) {
             Ok(blob)
         } else {
             Err(Error::NotFound)
         }
+    }
+
+    /// Whether the person may read the blob: by the capsule, or by a memory that references it.
+    pub(crate) fn may_read_blob(&self, person: PersonKey, now: u64, blob: &Blob) -> bool {
+        let roles = self.capsules.roles(person, blob.record.capsule());
+        roles.may_use() || self.may_read_through_a_memory(person, now, blob)
     }
 
     /// Whether a memory that references the blob lets the person read it: an original needs DOWNLOAD, a derivative VIEW.

@@ -2,7 +2,7 @@ use candid::Principal;
 use ic_stable_structures::VectorMemory;
 use keepsake_api::{
     AccessCondition, AccessEntry, AssetMetadata, AssetMetadataBase, AssetType, BlobRef, ByteBuf,
-    GrantSource, NoteAssetMetadata, PersonRef, ResourceRole,
+    GrantSource, InternalBlobAssetInput, NoteAssetMetadata, PersonRef, ResourceRole,
 };
 
 use crate::limits::{SESSION_LIFETIME, UNREFERENCED_LIFETIME};
@@ -260,4 +260,45 @@ fn deleting_all_memories_spares_those_made_meanwhile() {
     assert_eq!(page.items.len(), 1);
     assert_eq!(page.items[0].id, meanwhile);
     vault.recount().unwrap();
+}
+
+/// Who may manage one memory of a capsule reaches no content of the others by naming its blob.
+#[test]
+fn managing_one_memory_gives_nothing_of_another() {
+    let mut vault = vault();
+    let capsule = vault.capsules_create(by(1, 0), None).unwrap().id;
+    let private = upload(&mut vault, &capsule, b"private", 1);
+    vault
+        .memories_create(by(1, 2), memory_of(&capsule, Some(&private), "p"))
+        .unwrap();
+    let managed = vault
+        .memories_create(by(1, 2), memory_of(&capsule, None, "m"))
+        .unwrap();
+    let entry = AccessEntry {
+        perm_mask: 11,
+        ..entry_for(2)
+    };
+    vault.access_grant(by(1, 3), &managed, entry).unwrap();
+
+    let asset = |blob: &str| InternalBlobAssetInput {
+        blob_id: blob.into(),
+        metadata: memory_of(&capsule, None, "").metadata,
+    };
+    let taken = vault.memories_add_asset(by(2, 4), &managed, asset(&private), "k");
+    assert!(matches!(taken, Err(Error::BlobMismatch(_))), "{taken:?}");
+    let nothing = vault.memories_add_asset(by(2, 4), &managed, asset("blob_1"), "k");
+    assert_eq!(
+        taken, nothing,
+        "what is there and what is not are told alike"
+    );
+    assert_eq!(vault.blob_read(by(2, 4), &private), Err(Error::NotFound));
+    assert!(
+        vault
+            .memories_add_asset(by(1, 4), &managed, asset(&private), "k")
+            .is_ok()
+    );
+    assert!(
+        vault.blob_read(by(2, 5), &private).is_ok(),
+        "now it is part of what is shared"
+    );
 }

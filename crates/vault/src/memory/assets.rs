@@ -80,10 +80,13 @@ impl<M: StableMemory> Vault<M> {
         reference: &BlobRef,
         metadata: AssetMetadata,
     ) -> Result<CheckedAsset> {
+        // Who may manage one memory must not reach the content of others through it: the blob has to be readable to the caller.
+        let person = call.person()?;
         let blob = self
             .blobs
             .get(BlobId::parse(&reference.locator)?)
             .filter(|blob| blob.record.capsule() == capsule)
+            .filter(|blob| self.may_read_blob(person, call.now, blob))
             .ok_or_else(|| Error::BlobMismatch("the capsule has no such blob".into()))?;
         let Blob { id, content, .. } = blob;
         if reference.len != 0 && reference.len != content.len {
