@@ -134,6 +134,10 @@ const MET: &[(&str, &[&str])] = &[
     ),
     ("uploads_status", &["Ok", "NotFound"]),
     ("uploads_list", &["Ok", "Unauthorized"]),
+    ("capsules_read_full", &["Ok", "NotFound"]),
+    ("capsules_update", &["Ok", "NotFound", "Unauthorized"]),
+    ("capsules_delete", &["Ok", "NotFound", "Unauthorized"]),
+    ("memories_delete_all", &["Ok", "NotFound"]),
 ];
 
 /// A capsule that 0 owns, about 1; one that 2 owns, about somebody without a principal. 2 is a stranger to the first, 0 and 1 to

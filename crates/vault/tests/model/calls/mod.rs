@@ -194,6 +194,20 @@ pub enum Call {
     Uploads {
         session: Pick,
     },
+    CapsulesReadFull {
+        capsule: Option<Pick>,
+    },
+    CapsulesUpdate {
+        capsule: Pick,
+        bound_to_neon: Option<bool>,
+    },
+    CapsulesDelete {
+        capsule: Pick,
+    },
+    DeleteAll {
+        capsule: Pick,
+        delete_assets: bool,
+    },
     CapsulesCreate {
         subject: Option<Subject>,
     },

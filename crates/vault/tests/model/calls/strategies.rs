@@ -242,6 +242,11 @@ fn one_call() -> impl Strategy<Value = Call> {
         1 => Just(Call::Reopen),
         24 => sharing(),
         14 => taking_away(),
+        2 => option::of(capsule()).prop_map(|capsule| Call::CapsulesReadFull { capsule }),
+        2 => (capsule(), option::of(any::<bool>()))
+            .prop_map(|(capsule, bound_to_neon)| Call::CapsulesUpdate { capsule, bound_to_neon }),
+        1 => capsule().prop_map(|capsule| Call::CapsulesDelete { capsule }),
+        1 => (capsule(), any::<bool>()).prop_map(|(capsule, delete_assets)| Call::DeleteAll { capsule, delete_assets }),
     ]
 }
 

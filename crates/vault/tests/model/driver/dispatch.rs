@@ -193,6 +193,23 @@ impl Driver {
                 self.shared_with_me(self.caller(who, Some(2)), *limit);
                 String::new()
             }
+            Call::CapsulesReadFull { capsule } => {
+                let picked = capsule.map(|pick| self.capsule(pick));
+                let owner = picked
+                    .as_ref()
+                    .and_then(|(capsule, _)| self.owner(*capsule));
+                let who = self.caller(who, owner);
+                let picked = picked.as_ref();
+                self.capsules_read_full(who, picked.map(|(c, real)| (*c, real.as_str())));
+                String::new()
+            }
+            Call::CapsulesUpdate { capsule, .. }
+            | Call::CapsulesDelete { capsule }
+            | Call::DeleteAll { capsule, .. } => {
+                let (capsule, real) = self.capsule(*capsule);
+                let who = self.caller(who, self.owner(capsule));
+                self.capsule_call(who, capsule, &real, call)
+            }
             Call::Uploads { session } => {
                 let (session, real) = self.session_pick(*session);
                 let who = self.caller(who, session.map(|s| self.model.sessions[s].creator));

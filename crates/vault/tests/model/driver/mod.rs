@@ -40,6 +40,7 @@ const TAKES_ROOM: &[&str] = &[
     "memories_add_inline_asset",
     "memories_update",
     "access_grant",
+    "capsules_update",
 ];
 
 /// How many things there were when a call was first sent, so that its repetition picks the same ones.
@@ -185,6 +186,11 @@ impl Driver {
                 steps <= self.model.sessions.len(),
                 "a sweep that never ends"
             );
+        }
+        while self.vault.sweep(self.now) {
+            steps += 1;
+            let most = self.model.sessions.len() + self.model.blobs.len() + self.model.ever.len();
+            assert!(steps <= most, "a sweep that never ends");
         }
         self.model.sweep(self.now);
         self.vault.recount().expect("counters after a sweep");

@@ -29,6 +29,14 @@ pub struct Walks {
 }
 
 impl Walks {
+    /// All of the capsule's memories are gone.
+    pub fn all_deleted(&mut self, capsule: usize) {
+        if let Some(walk) = self.of.get_mut(&capsule) {
+            walk.throughout.clear();
+            walk.seen.clear();
+        }
+    }
+
     /// The memory is gone: should it come back, it may be met again.
     pub fn deleted(&mut self, id: &MemoryId) {
         if let Some(walk) = self.of.get_mut(&id.capsule) {

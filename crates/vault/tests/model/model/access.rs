@@ -1,5 +1,7 @@
 //! Access entries, and what they give, as the contract says.
 
+use std::collections::BTreeSet;
+
 use keepsake_api::{
     AccessCondition, AccessEntry, AssetType, MemoryMetadata, PersonRef, ResourceRole, SharingStatus,
 };
@@ -259,21 +261,17 @@ impl Model {
         Ok(())
     }
 
-    /// Memories with an entry that names the caller; the flag says whether one such entry counts. Only those that he may view.
-    pub fn shared_with(&self, who: usize, now: u64) -> Vec<(MemoryId, bool)> {
+    /// Memories with an entry that names the caller and counts now. Only those that he may view.
+    pub fn shared_with(&self, who: usize, now: u64) -> BTreeSet<MemoryId> {
         let me = Some(PersonRef::Principal(principal(who)));
         self.memories
             .iter()
             .filter(|(id, _)| self.may(who, id, now) & VIEW != 0)
-            .filter_map(|(id, memory)| {
-                let mut naming = memory
-                    .access
-                    .iter()
-                    .filter(|e| e.person_ref == me)
-                    .peekable();
-                naming.peek()?;
-                Some((id.clone(), naming.any(|entry| counts(entry, now))))
+            .filter(|(_, memory)| {
+                let mut entries = memory.access.iter();
+                entries.any(|entry| entry.person_ref == me && counts(entry, now))
             })
+            .map(|(id, _)| id.clone())
             .collect()
     }
 }

@@ -151,6 +151,7 @@ impl Model {
         }
         metadata.total_size = assets.iter().map(|a| a.len).sum();
         metadata.asset_count = assets.len() as u32;
+        self.note_references(&assets);
         self.memories.insert(
             id.clone(),
             Memory {
@@ -251,6 +252,7 @@ impl Model {
         if self.inline_bytes_used(memory.capsule) + added > self.inline_budget {
             return only(Refusal::ResourceExhausted);
         }
+        self.note_references(std::slice::from_ref(&asset));
         let stored = self.memories.get_mut(&memory).expect("found above");
         stored.metadata.asset_count += 1;
         stored.metadata.total_size += asset.len;
@@ -285,6 +287,14 @@ impl Model {
     pub fn date(&self, id: &MemoryId) -> u64 {
         let metadata = &self.memories[id].metadata;
         metadata.date_of_memory.unwrap_or(metadata.created_at)
+    }
+
+    fn note_references(&mut self, assets: &[Asset]) {
+        for asset in assets {
+            if let Place::Blob(blob) = asset.place {
+                self.blobs[blob].referenced = true;
+            }
+        }
     }
 
     pub fn references(&self, blob: usize) -> usize {

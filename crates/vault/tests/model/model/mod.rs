@@ -6,6 +6,7 @@
 //! any of them is a right answer.
 
 mod access;
+mod capsules;
 mod memories;
 mod removing;
 mod uploads;
@@ -89,6 +90,9 @@ pub struct Capsule {
     pub subject: PersonRef,
     pub owner: usize,
     pub created_at: u64,
+    pub bound_to_neon: bool,
+    /// Gone for everybody.
+    pub deleted: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -122,6 +126,9 @@ pub struct Memory {
 pub struct Blob {
     pub capsule: usize,
     pub chunks: Vec<Vec<u8>>,
+    pub created_at: u64,
+    /// Whether a memory ever did.
+    pub referenced: bool,
     pub deleted: bool,
 }
 
@@ -222,11 +229,12 @@ pub struct Model {
 
 impl Model {
     pub fn is_owner(&self, who: usize, capsule: usize) -> bool {
-        self.capsules[capsule].owner == who
+        self.capsules[capsule].owner == who && !self.capsules[capsule].deleted
     }
 
     pub fn is_subject(&self, who: usize, capsule: usize) -> bool {
-        self.capsules[capsule].subject == PersonRef::Principal(principal(who))
+        let known = &self.capsules[capsule];
+        known.subject == PersonRef::Principal(principal(who)) && !known.deleted
     }
 
     /// Reads the capsule, creates, uploads: owner and subject. (Controllers have no call yet.)
@@ -298,6 +306,8 @@ impl Model {
             subject,
             owner: who,
             created_at: now,
+            bound_to_neon: false,
+            deleted: false,
         });
         Ok(self.capsules.len() - 1)
     }

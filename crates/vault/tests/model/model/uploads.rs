@@ -55,11 +55,15 @@ impl Model {
         }
     }
 
-    /// A session lives 7 days after its last chunk; so long its end is remembered, too.
+    /// A session lives 7 days after its last chunk; so long its end is remembered, too. A blob that no memory ever referenced lives a day.
     pub fn sweep(&mut self, now: u64) {
         for session in self.sessions.iter_mut().filter(|s| s.until <= now) {
             session.state = State::Gone;
             session.chunks.clear();
+        }
+        let due = |blob: &&mut Blob| blob.created_at + limits::UNREFERENCED_LIFETIME <= now;
+        for blob in self.blobs.iter_mut().filter(due) {
+            blob.deleted |= !blob.referenced;
         }
     }
 
@@ -137,6 +141,8 @@ impl Model {
         let made = Blob {
             capsule: session.capsule,
             chunks: session.chunks.values().cloned().collect(),
+            created_at: now,
+            referenced: false,
             deleted: false,
         };
         self.blobs.push(made);
