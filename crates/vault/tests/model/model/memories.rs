@@ -15,8 +15,8 @@ impl Model {
     /// Steps 3 to 6 of "Creating memories" for one asset.
     fn check(
         &self,
+        (who, now): (usize, u64),
         capsule: usize,
-        now: u64,
         source: &Source,
         metadata: &AssetMetadata,
     ) -> Result<Checked, Vec<Refusal>> {
@@ -47,7 +47,9 @@ impl Model {
                     })]);
                 };
                 let stored = &self.blobs[number];
-                if stored.capsule != capsule || stored.deleted {
+                // Whoever only manages one memory reaches no content that others have.
+                let hidden = self.blob((who, now), *blob).is_err();
+                if stored.capsule != capsule || stored.deleted || hidden {
                     return Err(vec![invalid("blob_mismatch")]);
                 }
                 let bytes = stored.bytes();
@@ -181,7 +183,7 @@ impl Model {
         let [source] = sources else {
             return only(invalid("exactly_one_asset"));
         };
-        let checked = self.check(capsule, now, source, asset)?;
+        let checked = self.check((who, now), capsule, source, asset)?;
         let id = MemoryId {
             capsule,
             content: vec![checked.fingerprint.clone()],
@@ -202,7 +204,7 @@ impl Model {
         Self::check_idem(idem)?;
         let results: Vec<_> = assets
             .iter()
-            .map(|(source, metadata)| self.check(capsule, now, source, metadata))
+            .map(|(source, metadata)| self.check((who, now), capsule, source, metadata))
             .collect();
         let mut wrong: Vec<Refusal> = results
             .iter()
@@ -242,7 +244,7 @@ impl Model {
     ) -> Answer<AssetId> {
         let memory = self.memory((who, now), memory, MANAGE)?;
         Self::check_idem(idem)?;
-        let checked = self.check(memory.capsule, now, source, metadata)?;
+        let checked = self.check((who, now), memory.capsule, source, metadata)?;
         let added = Self::inline_len(std::slice::from_ref(&checked));
         let asset = checked.asset(&memory, idem);
         let id = asset.id.clone();
