@@ -24,7 +24,7 @@ use keepsake_tests::{
 };
 use tokio::{sync::Semaphore, task::JoinSet};
 
-use crate::attempts::{Attempt, Ids, OPEN, attempts, furnish, upload};
+use crate::attempts::{Attempt, Ids, OPEN, attempts, entry, furnish, upload};
 use crate::verdicts::{achieved, decode, error, rejection, says_nothing};
 
 const OWNER: u8 = 1;
@@ -234,6 +234,73 @@ async fn a_stranger_gets_nothing_and_changes_nothing() {
         .unwrap();
     let state = home.stop().await;
     keepsake_tests::state::recount(state.path());
+}
+
+/// The queries that give the caller something, with any of these names.
+async fn seen(agent: &Agent, canister: Principal, ids: &Ids) -> BTreeSet<&'static str> {
+    let mut seen = BTreeSet::new();
+    for attempt in attempts(ids, None) {
+        let method = attempt.method;
+        if !METHODS[method] || PUBLIC.contains(&method) || seen.contains(method) {
+            continue;
+        }
+        let Ok(reply) = send(agent, canister, &attempt).await else {
+            assert_eq!(method, "mint_http_token");
+            continue;
+        };
+        let gives = match method {
+            "memories_shared_with_me" => says_nothing(method, &reply) == Some(false),
+            _ => achieved(method, &reply),
+        };
+        if gives {
+            seen.insert(method);
+        }
+    }
+    seen
+}
+
+/// What the silence above is worth: the same calls speak when there is something to say.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_granted_is_seen_until_it_is_revoked() {
+    let home = Home::new().await;
+    let owner = home.vault(OWNER).await;
+    let ids = furnish(&owner).await;
+    let canister = owner.canister_id();
+    let agent = keepsake_tests::agent(&home.url(), keepsake_tests::person(STRANGER)).await;
+    assert_eq!(seen(&agent, canister, &ids).await, BTreeSet::new());
+
+    let owners = keepsake_tests::agent(&home.url(), keepsake_tests::person(OWNER)).await;
+    let pictured = &ids.memories[1];
+    let change = async |method, arg: Result<Vec<u8>, candid::Error>| {
+        let call = Attempt {
+            method,
+            arg: arg.unwrap(),
+            what: pictured.clone(),
+        };
+        let reply = send(&owners, canister, &call).await.unwrap();
+        assert!(achieved(method, &reply), "{method}");
+    };
+    change("access_grant", encode_args((pictured, entry("shared")))).await;
+    let of_one_memory = [
+        "asset_get_by_id",
+        "blob_get_meta",
+        "blob_read",
+        "blob_read_chunk",
+        "memories_list_assets",
+        "memories_ping",
+        "memories_read",
+        "memories_read_asset",
+        "memories_shared_with_me",
+        "mint_http_token",
+        "mint_http_tokens_bulk",
+    ];
+    assert_eq!(
+        seen(&agent, canister, &ids).await,
+        BTreeSet::from(of_one_memory)
+    );
+
+    change("access_revoke", encode_args((pictured, "shared"))).await;
+    assert_eq!(seen(&agent, canister, &ids).await, BTreeSet::new());
 }
 
 /// Everything the owner has, with the blobs that nothing references.
