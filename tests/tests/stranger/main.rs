@@ -2,6 +2,7 @@
 //! get nothing, learn nothing, and change nothing.
 
 mod attempts;
+mod furnish;
 mod verdicts;
 
 use std::{
@@ -24,7 +25,8 @@ use keepsake_tests::{
 };
 use tokio::{sync::Semaphore, task::JoinSet};
 
-use crate::attempts::{Attempt, Ids, OPEN, attempts, entry, furnish, upload};
+use crate::attempts::{Attempt, attempts, entry};
+use crate::furnish::{Ids, OPEN, furnish, upload};
 use crate::verdicts::{achieved, decode, error, rejection, says_nothing};
 
 const OWNER: u8 = 1;
