@@ -58,3 +58,34 @@ fn capsules_delete(capsule: String) -> Reply<Result<(), Error>> {
     }
     Reply::of(result)
 }
+
+/// Records that an event has happened: access entries that wait for it count from now on. It cannot be taken back. For owners.
+#[ic_cdk::update(manual_reply = true)]
+fn capsule_event_record(capsule: String, event: AccessEvent) -> Reply<Result<(), Error>> {
+    Reply::of(write(|vault| {
+        vault.capsule_event_record(call(), &capsule, &event)
+    }))
+}
+
+/// Makes a connection group of at most 200 members, or replaces the one with this id; access entries for the group (`grant_source = Group`,
+/// `source_id` = the id) count for its members at once. At most 100 groups a capsule. For owners and controllers.
+#[ic_cdk::update(manual_reply = true)]
+fn connection_group_put(
+    capsule: String,
+    id: String,
+    name: String,
+    description: Option<String>,
+    members: Vec<PersonRef>,
+) -> Reply<Result<ConnectionGroup, Error>> {
+    Reply::of(write(|vault| {
+        vault.connection_group_put(call(), &capsule, &id, &name, description, members)
+    }))
+}
+
+/// Removes a connection group: entries for it count for nobody any more. Again: Ok. For owners and controllers.
+#[ic_cdk::update(manual_reply = true)]
+fn connection_group_remove(capsule: String, id: String) -> Reply<Result<(), Error>> {
+    Reply::of(write(|vault| {
+        vault.connection_group_remove(call(), &capsule, &id)
+    }))
+}

@@ -37,7 +37,7 @@ use keepsake_api::InitArgs;
 
 use arena::Arena;
 use blob::BlobStore;
-use capsule::CapsuleStore;
+use capsule::{CapsuleStore, FactStore};
 use memory::{ExternalContent, Grants, MemoryStore};
 use settings::{LAYOUT_VERSION, SettingsStore};
 use stable::RegionManager;
@@ -48,6 +48,7 @@ pub struct Vault<M: Memory> {
     regions: RegionManager<M>,
     settings: SettingsStore<M>,
     capsules: CapsuleStore<M>,
+    facts: FactStore<M>,
     memories: MemoryStore<M>,
     external: ExternalContent<M>,
     grants: Grants<M>,
@@ -81,6 +82,7 @@ impl<M: Memory> Vault<M> {
         })?;
         Ok(Self {
             capsules: CapsuleStore::open(&regions),
+            facts: FactStore::open(&regions),
             memories: MemoryStore::open(&regions),
             external: ExternalContent::open(&regions),
             grants: Grants::open(&regions),

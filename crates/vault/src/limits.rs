@@ -36,6 +36,10 @@ pub const ASSETS_PER_MEMORY_MAX: usize = 1_000;
 /// Most access entries of one memory, and the longest id or group name in one, in bytes.
 pub const ACCESS_ENTRIES_MAX: usize = 200;
 pub const ENTRY_TEXT_MAX: usize = 256;
+/// Most events of a capsule, most connection groups, and most members of one.
+pub const EVENTS_MAX: usize = 1_000;
+pub const GROUPS_MAX: usize = 100;
+pub const GROUP_MEMBERS_MAX: usize = 200;
 /// Longest metadata of one asset or of one memory as stored, in bytes.
 pub const METADATA_MAX: usize = 64 * 1024;
 /// Longest record of a memory with its asset list, in bytes: it has to fit a reply.

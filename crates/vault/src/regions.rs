@@ -21,6 +21,12 @@ pub const OWN_CAPSULES: RegionId = 13;
 pub const GRANTS: RegionId = 14;
 /// capsule → nothing: capsules that were deleted and are being emptied.
 pub const EMPTYING: RegionId = 15;
+/// (capsule, hash of the event) → when the owner recorded it.
+pub const EVENTS: RegionId = 16;
+/// (capsule, group) → the connection group: name and members.
+pub const GROUPS: RegionId = 17;
+/// (person, group) → nothing: the person is a member.
+pub const MEMBERSHIPS: RegionId = 18;
 
 // ── Memories ──
 /// memory → where its record is (capsule and time), or when it was deleted.
@@ -74,6 +80,9 @@ pub const ALL: &[(RegionId, &str)] = &[
     (OWN_CAPSULES, "own_capsules"),
     (GRANTS, "grants"),
     (EMPTYING, "emptying"),
+    (EVENTS, "events"),
+    (GROUPS, "groups"),
+    (MEMBERSHIPS, "memberships"),
     (MEMORY_INDEX, "memory_index"),
     (TIMELINE, "timeline"),
     (EXTERNAL_DELETIONS, "external_deletions"),

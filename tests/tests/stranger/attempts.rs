@@ -2,8 +2,8 @@
 
 use candid::encode_args;
 use keepsake_client::api::{
-    AccessCondition, AccessEntry, AssetType, BlobHosting, BlobRef, ByteBuf, CapsuleUpdateData,
-    GrantSource, MemoryUpdateData, PersonRef, ResourceRole, UploadAnnouncement,
+    AccessCondition, AccessEntry, AccessEvent, AssetType, BlobHosting, BlobRef, ByteBuf,
+    CapsuleUpdateData, GrantSource, MemoryUpdateData, PersonRef, ResourceRole, UploadAnnouncement,
 };
 use keepsake_tests::content::{asset, memory, noise, sha256};
 
@@ -220,6 +220,22 @@ fn uploading(all: &mut Attempts, ids: &Ids) {
             "uploads_begin_announced",
             text,
             encode_args((text, &content, "announced")),
+        );
+        all.push(
+            "capsule_event_record",
+            text,
+            encode_args((text, AccessEvent::Graduation)),
+        );
+        let members = vec![PersonRef::Opaque("a friend".into())];
+        all.push(
+            "connection_group_put",
+            text,
+            encode_args((text, "friends", "Friends", None::<String>, members)),
+        );
+        all.push(
+            "connection_group_remove",
+            text,
+            encode_args((text, "friends")),
         );
         all.push("external_deletions_list", text, encode_args((text,)));
         let deletions = vec!["00".repeat(16)];

@@ -3,6 +3,7 @@
 
 use ic_stable_structures::Memory;
 
+use super::facts::FactStore;
 use super::store::CapsuleStore;
 use crate::Vault;
 use crate::access::{PersonKey, Roles};
@@ -112,6 +113,12 @@ impl<M: Memory> Vault<M> {
             }
             done += 1;
             self.expire(session)?;
+        }
+        if done == 0 {
+            // Few and small: at most 1,100 of them.
+            let needs = FactStore::<M>::needs_for_group(limits::GROUP_MEMBERS_MAX, 0);
+            self.regions.reserve_for_freeing(&needs)?;
+            done += self.facts.forget(capsule, most);
         }
         Ok(done)
     }

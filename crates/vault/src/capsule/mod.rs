@@ -5,9 +5,10 @@ mod facts;
 mod operations;
 mod quota;
 mod record;
+mod sharing;
 mod store;
 
-pub use facts::NothingRecorded;
+pub use facts::{FactStore, GroupKey};
 pub use record::CapsuleUsage;
 pub use store::CapsuleStore;
 

@@ -232,7 +232,11 @@ impl<M: Memory> Vault<M> {
                 })
                 .collect(),
             connections: Vec::new(),
-            connection_groups: Vec::new(),
+            connection_groups: self
+                .facts
+                .groups(capsule)
+                .map(|group| (group.id.clone(), group.on_the_wire()))
+                .collect(),
             memories: Vec::new(),
             galleries: Vec::new(),
             folders: Vec::new(),

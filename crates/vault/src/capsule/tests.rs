@@ -1,8 +1,9 @@
 use candid::Principal;
 use ic_stable_structures::VectorMemory;
 use keepsake_api::{
-    AccessCondition, AccessEntry, AssetMetadata, AssetMetadataBase, AssetType, BlobRef, ByteBuf,
-    GrantSource, InternalBlobAssetInput, NoteAssetMetadata, PersonRef, ResourceRole,
+    AccessCondition, AccessEntry, AccessEvent, AssetMetadata, AssetMetadataBase, AssetType,
+    BlobRef, ByteBuf, GrantSource, InternalBlobAssetInput, NoteAssetMetadata, PersonRef,
+    ResourceRole,
 };
 
 use crate::limits::{SESSION_LIFETIME, UNREFERENCED_LIFETIME};
@@ -301,4 +302,163 @@ fn managing_one_memory_gives_nothing_of_another() {
         vault.blob_read(by(2, 5), &private).is_ok(),
         "now it is part of what is shared"
     );
+}
+
+#[test]
+fn a_time_capsule_opens_when_its_owner_records_the_event() {
+    let mut vault = vault();
+    let subject = PersonRef::Principal(Principal::self_authenticating([3]));
+    let capsule = vault.capsules_create(by(1, 0), Some(subject)).unwrap().id;
+    let memory = vault
+        .memories_create(by(1, 1), memory_of(&capsule, None, "m"))
+        .unwrap();
+    let event = AccessEvent::Custom("the house is sold".into());
+    let entry = AccessEntry {
+        condition: AccessCondition::EventTriggered {
+            event: event.clone(),
+        },
+        ..entry_for(2)
+    };
+    vault.access_grant(by(1, 2), &memory, entry).unwrap();
+    assert_eq!(vault.memories_read(by(2, 3), &memory), Err(Error::NotFound));
+    assert_eq!(
+        vault
+            .memories_shared_with_me(by(2, 3), None, None)
+            .unwrap()
+            .items,
+        []
+    );
+
+    assert_eq!(
+        vault.capsule_event_record(by(2, 3), &capsule, &event),
+        Err(Error::NotFound)
+    );
+    assert_eq!(
+        vault.capsule_event_record(by(3, 3), &capsule, &event),
+        Err(Error::Unauthorized)
+    );
+    vault
+        .capsule_event_record(by(1, 3), &capsule, &AccessEvent::Wedding)
+        .unwrap();
+    assert_eq!(vault.memories_read(by(2, 3), &memory), Err(Error::NotFound));
+    for _ in 0..2 {
+        vault
+            .capsule_event_record(by(1, 4), &capsule, &event)
+            .unwrap();
+    }
+    assert!(vault.memories_read(by(2, 5), &memory).is_ok());
+    assert_eq!(
+        vault
+            .memories_shared_with_me(by(2, 5), None, None)
+            .unwrap()
+            .items
+            .len(),
+        1
+    );
+    let unnamed = AccessEvent::Custom(String::new());
+    assert!(matches!(
+        vault.capsule_event_record(by(1, 5), &capsule, &unnamed),
+        Err(Error::Invalid { name: "event", .. })
+    ));
+    vault.recount().unwrap();
+}
+
+fn group_entry(id: &str, group: &str) -> AccessEntry {
+    AccessEntry {
+        id: id.into(),
+        person_ref: None,
+        grant_source: GrantSource::Group,
+        source_id: Some(group.into()),
+        ..entry_for(0)
+    }
+}
+
+/// A group's entries count for its members, at once and no longer than they are members; what is shared in several ways is listed
+/// once, on whatever page.
+#[test]
+fn entries_for_a_group_count_for_its_members() {
+    let mut vault = vault();
+    let capsule = vault.capsules_create(by(1, 0), None).unwrap().id;
+    let person = |n| PersonRef::Principal(Principal::self_authenticating([n]));
+    let put = |vault: &mut Vault<VectorMemory>, group: &str, members: &[u8]| {
+        let members = members.iter().map(|n| person(*n)).collect();
+        vault.connection_group_put(by(1, 1), &capsule, group, "Name", None, members)
+    };
+    put(&mut vault, "family", &[2, 3]).unwrap();
+    put(&mut vault, "friends", &[2]).unwrap();
+    let mut memories = Vec::new();
+    for n in 0..7 {
+        let new = memory_of(&capsule, None, &n.to_string());
+        let memory = vault.memories_create(by(1, 2), new).unwrap();
+        vault
+            .access_grant(by(1, 3), &memory, group_entry("g", "family"))
+            .unwrap();
+        vault
+            .access_grant(by(1, 3), &memory, group_entry("h", "friends"))
+            .unwrap();
+        vault
+            .access_grant(
+                by(1, 3),
+                &memory,
+                AccessEntry {
+                    id: "p".into(),
+                    ..entry_for(4)
+                },
+            )
+            .unwrap();
+        memories.push(memory);
+    }
+    let walk = |vault: &Vault<VectorMemory>, who: u8| {
+        let (mut found, mut cursor) = (Vec::new(), None::<String>);
+        loop {
+            let page = vault
+                .memories_shared_with_me(by(who, 4), cursor.as_deref(), Some(3))
+                .unwrap();
+            found.extend(page.items.into_iter().map(|item| item.id));
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                found.sort();
+                return found;
+            }
+        }
+    };
+    memories.sort();
+    for who in [2, 3, 4] {
+        assert_eq!(walk(&vault, who), memories, "person {who}");
+    }
+    assert!(walk(&vault, 5).is_empty());
+
+    put(&mut vault, "family", &[3, 5]).unwrap();
+    assert_eq!(walk(&vault, 2), memories, "still a friend");
+    assert_eq!(walk(&vault, 5), memories);
+    vault
+        .connection_group_remove(by(1, 5), &capsule, "friends")
+        .unwrap();
+    vault
+        .connection_group_remove(by(1, 5), &capsule, "friends")
+        .unwrap();
+    assert!(walk(&vault, 2).is_empty());
+    assert_eq!(
+        vault.memories_read(by(2, 6), &memories[0]),
+        Err(Error::NotFound)
+    );
+    assert!(vault.memories_read(by(3, 6), &memories[0]).is_ok());
+
+    let groups = vault
+        .capsules_read_full(by(1, 6), None)
+        .unwrap()
+        .connection_groups;
+    assert_eq!(groups.len(), 1);
+    assert_eq!(groups[0].1.members, [person(3), person(5)]);
+    let again = put(&mut vault, "family", &[3, 5]).unwrap();
+    assert_eq!(again, groups[0].1, "the same again changes nothing");
+    assert_eq!(
+        vault.connection_group_remove(by(3, 6), &capsule, "family"),
+        Err(Error::NotFound)
+    );
+    vault.recount().unwrap();
+    vault.capsules_delete(by(1, 7), &capsule).unwrap();
+    while vault.sweep(7) {}
+    vault.recount().unwrap();
+    assert_eq!(vault.facts.memberships(), (0, 0));
 }

@@ -4,7 +4,7 @@ use ic_stable_structures::{BTreeMap, Memory};
 use keepsake_api::{AccessEntry, GrantSource};
 
 use crate::access::PersonKey;
-use crate::hash::sha256_of_fields;
+use crate::capsule::GroupKey;
 use crate::ids::{CapsuleId, MemoryId};
 use crate::regions::{self, RegionId};
 use crate::stable::{Key, Region, RegionManager};
@@ -18,7 +18,7 @@ impl Grantee {
     pub fn of(capsule: CapsuleId, entry: &AccessEntry) -> Option<Self> {
         if entry.grant_source == GrantSource::Group {
             let group = entry.source_id.as_deref().unwrap_or_default();
-            return Some(Self::of_group(capsule, group));
+            return Some(Self::of_group(GroupKey::of(capsule, group)));
         }
         entry
             .person_ref
@@ -30,11 +30,8 @@ impl Grantee {
         Grantee(person.0)
     }
 
-    pub fn of_group(capsule: CapsuleId, group: &str) -> Self {
-        let digest = sha256_of_fields("group", &[&capsule.0.to_be_bytes(), group.as_bytes()]);
-        let mut key = [0; 16];
-        key.copy_from_slice(&digest[..16]);
-        Grantee(key)
+    pub fn of_group(group: GroupKey) -> Self {
+        Grantee(group.0)
     }
 
     /// Everybody whom these entries are for, each once.

@@ -10,7 +10,6 @@ use super::record::{Memory, StoredAsset};
 use crate::Vault;
 use crate::access::{self, Permissions, PersonKey};
 use crate::call::Call;
-use crate::capsule::NothingRecorded;
 use crate::error::{Error, Result};
 use crate::ids::{BlobId, CapsuleId, MemoryId};
 use crate::limits;
@@ -87,7 +86,7 @@ impl<M: StableMemory> Vault<M> {
             return Permissions::of_roles(roles);
         }
         let entries = memory.record.access_entries();
-        access::permissions(roles, &entries, person, now, &NothingRecorded)
+        access::permissions(roles, &entries, person, now, &self.facts.of(memory.capsule))
     }
 
     pub(crate) fn memory_on_the_wire(
@@ -104,7 +103,7 @@ impl<M: StableMemory> Vault<M> {
             let person = PersonKey::of_principal(call.caller);
             entries
                 .into_iter()
-                .filter(|entry| access::concerns(entry, person, &NothingRecorded))
+                .filter(|entry| access::concerns(entry, person, &self.facts.of(memory.capsule)))
                 .collect()
         };
         let carried = carried_inline(&memory);
@@ -177,7 +176,12 @@ impl<M: StableMemory> Vault<M> {
         };
         Derived {
             shared_count: access::shared_count(&entries, &owners),
-            sharing_status: access::sharing_status(&entries, &owners, now, &NothingRecorded),
+            sharing_status: access::sharing_status(
+                &entries,
+                &owners,
+                now,
+                &self.facts.of(memory.capsule),
+            ),
             total_size: memory.record.total_size(),
             asset_count: memory.record.assets.len() as u32,
         }

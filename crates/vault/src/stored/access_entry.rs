@@ -44,7 +44,7 @@ enum StoredCondition {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-enum StoredEvent {
+pub enum StoredEvent {
     #[n(0)]
     AfterDeath,
     #[n(1)]

@@ -6,7 +6,7 @@ mod asset_metadata;
 mod memory_metadata;
 mod person;
 
-pub use access_entry::StoredAccessEntry;
+pub use access_entry::{StoredAccessEntry, StoredEvent};
 pub use asset_metadata::StoredAssetMetadata;
 pub use memory_metadata::{Derived, StoredMemoryMetadata};
 pub use person::StoredPerson;
