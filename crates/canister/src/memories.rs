@@ -91,6 +91,20 @@ fn memories_add_inline_asset(
     }))
 }
 
+/// Adds up to 100 blobs and 100 inline assets in one call, all or none; returns their ids, blobs first, the same for the same request. A
+/// message costs as much as 600 bytes of it: small derivatives travel together. Needs MANAGE.
+#[ic_cdk::update(manual_reply = true)]
+fn memories_add_assets(
+    memory: String,
+    blobs: Vec<InternalBlobAssetInput>,
+    inline_assets: Vec<InlineAssetInput>,
+    idem: String,
+) -> Reply<Result<Vec<String>, Error>> {
+    Reply::of(write(|vault| {
+        vault.memories_add_assets(call(), &memory, blobs, inline_assets, &idem)
+    }))
+}
+
 /// A memory that the caller may view, with all its assets. Inline bytes are left out, the largest first, where the reply would
 /// pass the message limit.
 #[ic_cdk::query(manual_reply = true)]

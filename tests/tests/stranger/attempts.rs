@@ -201,6 +201,11 @@ fn referring(all: &mut Attempts, ids: &Ids, own: Option<(&str, &str)>) {
                 &what,
                 encode_args((text, &assets[0], "p")),
             );
+            all.push(
+                "memories_add_assets",
+                &what,
+                encode_args((text, &assets, vec![inline(b"theirs")], "several")),
+            );
         }
     }
 }

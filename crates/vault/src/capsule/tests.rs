@@ -2,8 +2,8 @@ use candid::Principal;
 use ic_stable_structures::VectorMemory;
 use keepsake_api::{
     AccessCondition, AccessEntry, AccessEvent, AssetMetadata, AssetMetadataBase, AssetType,
-    BlobRef, ByteBuf, GrantSource, InternalBlobAssetInput, NoteAssetMetadata, PersonRef,
-    ResourceRole,
+    BlobRef, ByteBuf, GrantSource, InlineAssetInput, InternalBlobAssetInput, NoteAssetMetadata,
+    PersonRef, ResourceRole,
 };
 
 use crate::limits::{SESSION_LIFETIME, UNREFERENCED_LIFETIME};
@@ -461,4 +461,50 @@ fn entries_for_a_group_count_for_its_members() {
     while vault.sweep(7) {}
     vault.recount().unwrap();
     assert_eq!(vault.facts.memberships(), (0, 0));
+}
+
+#[test]
+fn several_assets_are_added_all_or_none_and_once() {
+    let mut vault = vault();
+    let capsule = vault.capsules_create(by(1, 0), None).unwrap().id;
+    let blob = upload(&mut vault, &capsule, b"display", 1);
+    let memory = vault
+        .memories_create(by(1, 2), memory_of(&capsule, None, "m"))
+        .unwrap();
+    let metadata = || memory_of(&capsule, None, "").metadata;
+    let blobs = |id: &str| {
+        vec![InternalBlobAssetInput {
+            blob_id: id.into(),
+            metadata: metadata(),
+        }]
+    };
+    let inline = || {
+        [b"small".to_vec(), b"small".to_vec(), vec![]].map(|bytes| InlineAssetInput {
+            bytes: ByteBuf::from(bytes),
+            metadata: metadata(),
+        })
+    };
+    let before = vault.memories_read(by(1, 3), &memory).unwrap();
+    for bad in ["blob_1", "blob"] {
+        let refused =
+            vault.memories_add_assets(by(1, 3), &memory, blobs(bad), inline().into(), "k");
+        assert!(refused.is_err(), "{refused:?}");
+    }
+    let none = vault.memories_add_assets(by(1, 3), &memory, vec![], vec![], "k");
+    assert!(matches!(none, Err(Error::ExactlyOneAsset(_))));
+    assert_eq!(vault.memories_read(by(1, 3), &memory).unwrap(), before);
+
+    let ids = vault
+        .memories_add_assets(by(1, 4), &memory, blobs(&blob), inline().into(), "k")
+        .unwrap();
+    assert_eq!(ids.len(), 4);
+    let after = vault.memories_read(by(1, 5), &memory).unwrap();
+    assert_eq!(after.metadata.asset_count, 5);
+    assert_eq!(after.blob_internal_assets[0].asset_id, ids[0]);
+    let again = vault
+        .memories_add_assets(by(1, 6), &memory, blobs(&blob), inline().into(), "k")
+        .unwrap();
+    assert_eq!(again, ids);
+    assert_eq!(vault.memories_read(by(1, 7), &memory).unwrap(), after);
+    vault.recount().unwrap();
 }

@@ -3,7 +3,7 @@
 use ic_stable_structures::Memory as StableMemory;
 use keepsake_api::{BlobRef, InlineAssetInput, InternalBlobAssetInput};
 
-use super::assets::CheckedAsset;
+use super::assets::{CheckedAsset, asset_ids};
 use super::create::check_record;
 use super::record::Memory;
 use super::store::MemoryStore;
@@ -57,38 +57,79 @@ impl<M: StableMemory> Vault<M> {
         self.add_asset(call, memory, idem, asset)
     }
 
+    /// Adds several assets in one call, all or none; returns their ids in the order given, blobs first. Those that the same request added
+    /// before are not added again.
+    ///
+    /// # Errors
+    /// As [`Self::memories_add_asset`] and [`Self::memories_add_inline_asset`]; [`crate::Error::ExactlyOneAsset`] for none at all;
+    /// [`crate::Error::Invalid`] for more than [`crate::limits::ASSETS_PER_CALL_MAX`] of a kind.
+    pub fn memories_add_assets(
+        &mut self,
+        call: Call,
+        memory: &str,
+        blobs: Vec<InternalBlobAssetInput>,
+        inline: Vec<InlineAssetInput>,
+        idem: &str,
+    ) -> Result<Vec<String>> {
+        let memory = self.manageable_memory(call, memory)?;
+        let idem = Idem::parse(idem)?;
+        let assets = self.check_assets(call, memory.capsule, blobs, inline)?;
+        self.add_assets(call, memory, idem, assets)
+    }
+
     fn add_asset(
+        &mut self,
+        call: Call,
+        memory: Memory,
+        idem: Idem,
+        asset: CheckedAsset,
+    ) -> Result<String> {
+        let mut ids = self.add_assets(call, memory, idem, vec![asset])?;
+        // One asset went in, so one id comes out.
+        Ok(ids.pop().unwrap_or_default())
+    }
+
+    fn add_assets(
         &mut self,
         call: Call,
         mut memory: Memory,
         idem: Idem,
-        asset: CheckedAsset,
-    ) -> Result<String> {
-        let asset_type = asset.metadata.base.asset_type.0;
-        let id = AssetId::derive(memory.id, &asset.identity, asset_type, idem, 0);
-        if memory.record.assets.iter().any(|asset| asset.id() == id) {
-            return Ok(id.to_string());
+        assets: Vec<CheckedAsset>,
+    ) -> Result<Vec<String>> {
+        let ids = asset_ids(memory.id, &assets, idem);
+        let answer = ids.iter().map(AssetId::to_string).collect();
+        let is_there = |id: &AssetId| memory.record.assets.iter().any(|asset| asset.id() == *id);
+        let (ids, new): (Vec<AssetId>, Vec<CheckedAsset>) = ids
+            .into_iter()
+            .zip(assets)
+            .filter(|(id, _)| !is_there(id))
+            .unzip();
+        if new.is_empty() {
+            return Ok(answer);
         }
         let mut usage = self.capsules.usage(memory.capsule);
-        self.check_budget(&usage, std::slice::from_ref(&asset))?;
+        self.check_budget(&usage, &new)?;
         let mut preview = memory.record.clone();
         preview.metadata.updated_at = call.now;
-        preview.assets.push(asset.preview(id));
+        let previews = new.iter().zip(&ids).map(|(asset, id)| asset.preview(*id));
+        preview.assets.extend(previews);
         let record_len = check_record(&preview)?;
-        let mut needs = self.needs_for_assets(std::slice::from_ref(&asset));
+        let mut needs = self.needs_for_assets(&new);
         needs.extend(MemoryStore::<M>::needs(record_len));
         self.regions.reserve(&needs)?;
 
-        usage.inline_bytes += asset.inline_len();
+        usage.inline_bytes += new.iter().map(CheckedAsset::inline_len).sum::<u64>();
         usage.updated_at = call.now;
         self.capsules.set_usage(memory.capsule, &usage);
         let time_before = memory.record.time();
         memory.record.metadata.updated_at = call.now;
-        let stored = self.store_asset(memory.capsule, memory.id, id, asset);
-        memory.record.assets.push(stored);
+        for (id, asset) in ids.into_iter().zip(new) {
+            let stored = self.store_asset(memory.capsule, memory.id, id, asset);
+            memory.record.assets.push(stored);
+        }
         self.memories
             .put(&memory, Record::encode(&memory.record), Some(time_before));
         self.verify_written(&memory);
-        Ok(id.to_string())
+        Ok(answer)
     }
 }

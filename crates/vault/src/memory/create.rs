@@ -89,6 +89,25 @@ impl<M: StableMemory> Vault<M> {
         let person = call.person()?;
         let (capsule, _) = self.capsule_for(person, capsule)?;
         let idem = Idem::parse(idem)?;
+        let assets = self.check_assets(call, capsule, blobs, inline)?;
+        let mut metadata = StoredMemoryMetadata::from(metadata);
+        if metadata.created_at == 0 {
+            metadata.created_at = call.now;
+        }
+        metadata.updated_at = call.now;
+        metadata.uploaded_at = call.now;
+        metadata.created_by = Some(call.caller.to_text());
+        self.create(call, capsule, idem, metadata, assets)
+    }
+
+    /// Checks the assets of one call, blobs first.
+    pub(super) fn check_assets(
+        &self,
+        call: Call,
+        capsule: CapsuleId,
+        blobs: Vec<InternalBlobAssetInput>,
+        inline: Vec<InlineAssetInput>,
+    ) -> Result<Vec<CheckedAsset>> {
         for (name, count) in [("blobs", blobs.len()), ("inline_assets", inline.len())] {
             if count > limits::ASSETS_PER_CALL_MAX {
                 let most = limits::ASSETS_PER_CALL_MAX;
@@ -115,14 +134,7 @@ impl<M: StableMemory> Vault<M> {
         for input in inline {
             assets.push(self.check_inline(call, input.bytes.into_vec(), input.metadata)?);
         }
-        let mut metadata = StoredMemoryMetadata::from(metadata);
-        if metadata.created_at == 0 {
-            metadata.created_at = call.now;
-        }
-        metadata.updated_at = call.now;
-        metadata.uploaded_at = call.now;
-        metadata.created_by = Some(call.caller.to_text());
-        self.create(call, capsule, idem, metadata, assets)
+        Ok(assets)
     }
 
     fn create(

@@ -24,6 +24,8 @@ use crate::calls::{Step, budget, life, room};
 use crate::driver::{Coverage, Driver};
 use crate::pools::principal;
 
+/// How often the default run is repeated, at the most, until every outcome has come up.
+const ROUNDS_MOST: usize = 5;
 const CASES_DEFAULT: u32 = 300;
 /// Fewer generated calls than this would say little; replies read back for comparison do not count.
 const CALLS_LEAST: u64 = 20_000;
@@ -179,6 +181,14 @@ fn run(inline_budget: Option<u32>, room: Option<u64>, steps: &[Vec<Step>]) -> Dr
     driver
 }
 
+/// An outcome that the generated calls have to reach and did not.
+fn never_met(coverage: &Coverage) -> Option<String> {
+    MET.iter()
+        .flat_map(|(method, outcomes)| outcomes.iter().map(move |outcome| (*method, *outcome)))
+        .find(|(method, outcome)| !coverage.contains_key(&(*method, (*outcome).to_owned())))
+        .map(|(method, outcome)| format!("{method} never gave {outcome}"))
+}
+
 #[test]
 fn the_vault_does_what_the_model_does() {
     let cases = std::env::var("KEEPSAKE_MODEL_CASES")
@@ -193,30 +203,36 @@ fn the_vault_does_what_the_model_does() {
     };
     let coverage = RefCell::new(Coverage::new());
     let sent = Cell::new(0);
-    let result = TestRunner::new(config).run(
-        &(budget(), room(), life()),
-        |(inline_budget, room, steps)| {
-            let driver = run(inline_budget, room, &steps);
-            sent.set(sent.get() + driver.sent);
-            for (outcome, count) in driver.coverage {
-                *coverage.borrow_mut().entry(outcome).or_default() += count;
+    // What comes up about once a run may be missed by one: only what several runs do not meet is out of reach.
+    for _ in 0..ROUNDS_MOST {
+        let result = TestRunner::new(config.clone()).run(
+            &(budget(), room(), life()),
+            |(inline_budget, room, steps)| {
+                let driver = run(inline_budget, room, &steps);
+                sent.set(sent.get() + driver.sent);
+                for (outcome, count) in driver.coverage {
+                    *coverage.borrow_mut().entry(outcome).or_default() += count;
+                }
+                Ok(())
+            },
+        );
+        match result {
+            Ok(()) => {}
+            Err(TestError::Abort(why)) => panic!("aborted: {why}"),
+            Err(TestError::Fail(why, (inline_budget, room, steps))) => {
+                let calls: Vec<String> = steps
+                    .iter()
+                    .flatten()
+                    .map(|step| format!("\n  {step:?}"))
+                    .collect();
+                panic!(
+                    "{why}\nafter these calls, with an inline budget of {inline_budget:?} and room for {room:?} pages:{}",
+                    calls.concat()
+                );
             }
-            Ok(())
-        },
-    );
-    match result {
-        Ok(()) => {}
-        Err(TestError::Abort(why)) => panic!("aborted: {why}"),
-        Err(TestError::Fail(why, (inline_budget, room, steps))) => {
-            let calls: Vec<String> = steps
-                .iter()
-                .flatten()
-                .map(|step| format!("\n  {step:?}"))
-                .collect();
-            panic!(
-                "{why}\nafter these calls, with an inline budget of {inline_budget:?} and room for {room:?} pages:{}",
-                calls.concat()
-            );
+        }
+        if cases < CASES_DEFAULT || never_met(&coverage.borrow()).is_none() {
+            break;
         }
     }
     let coverage = coverage.into_inner();
@@ -230,13 +246,7 @@ fn the_vault_does_what_the_model_does() {
     );
     if cases >= CASES_DEFAULT {
         assert!(sent.get() >= CALLS_LEAST, "only {} calls", sent.get());
-        for (method, outcomes) in MET {
-            for outcome in *outcomes {
-                assert!(
-                    coverage.contains_key(&(*method, (*outcome).to_owned())),
-                    "{method} never gave {outcome}"
-                );
-            }
-        }
+        let never_met = never_met(&coverage);
+        assert!(never_met.is_none(), "{}", never_met.unwrap_or_default());
     }
 }
