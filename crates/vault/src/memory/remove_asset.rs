@@ -92,17 +92,8 @@ impl<M: StableMemory> Vault<M> {
         memory: &str,
         reference: &str,
     ) -> Result<AssetRemovalResult> {
-        self.remove_one(call, memory, |memory| {
-            let assets = || memory.record.assets.iter();
-            assets()
-                .find(|asset| asset.has_locator(reference))
-                .or_else(|| {
-                    assets().find(|asset| {
-                        asset.kind() == AssetStorage::Internal && asset.has_id(reference)
-                    })
-                })
-                .map(AssetRecord::id)
-        })
+        let named = AssetRecord::has_locator;
+        self.remove_named(call, memory, AssetStorage::Internal, named, reference)
     }
 
     /// Removes an external asset by its storage key, or by its id. Its address goes on the list of external deletions.
@@ -115,17 +106,8 @@ impl<M: StableMemory> Vault<M> {
         memory: &str,
         reference: &str,
     ) -> Result<AssetRemovalResult> {
-        self.remove_one(call, memory, |memory| {
-            let assets = || memory.record.assets.iter();
-            assets()
-                .find(|asset| asset.has_storage_key(reference))
-                .or_else(|| {
-                    assets().find(|asset| {
-                        asset.kind() == AssetStorage::External && asset.has_id(reference)
-                    })
-                })
-                .map(AssetRecord::id)
-        })
+        let named = AssetRecord::has_storage_key;
+        self.remove_named(call, memory, AssetStorage::External, named, reference)
     }
 
     /// Removes all assets of a memory and keeps the memory. Again: 0.
@@ -201,6 +183,24 @@ impl<M: StableMemory> Vault<M> {
         } else {
             Err(Error::Unauthorized)
         }
+    }
+
+    /// Removes the first asset of which `named` holds, else the one of this kind with the id.
+    fn remove_named(
+        &mut self,
+        call: Call,
+        memory: &str,
+        kind: AssetStorage,
+        named: fn(&AssetRecord, &str) -> bool,
+        reference: &str,
+    ) -> Result<AssetRemovalResult> {
+        self.remove_one(call, memory, |memory| {
+            let assets = || memory.record.assets.iter();
+            assets()
+                .find(|asset| named(asset, reference))
+                .or_else(|| assets().find(|asset| asset.kind() == kind && asset.has_id(reference)))
+                .map(AssetRecord::id)
+        })
     }
 
     fn remove_one(
