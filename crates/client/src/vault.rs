@@ -1,4 +1,4 @@
-//! Typed calls: one method for each call of the vault's interface.
+//! Typed calls: a method for each call of the vault's interface that the upload engine and the command make so far.
 //!
 //! Arguments and results are Candid; queries carry node signatures and updates certificates, both verified by
 //! the agent. Calls are retried as [`RetryPolicy`] says, except the one that is not idempotent.
