@@ -52,12 +52,26 @@ impl Drop for Farewell<'_> {
 pub fn run(shared: &Shared, sealed: &mpsc::Receiver<Sealed>) {
     let _farewell = Farewell(shared);
     for sealed in sealed {
-        let result = commit(shared, sealed);
-        shared.inbox.committed(result);
+        match commit(shared, sealed) {
+            Ok(()) => shared.inbox.committed(Ok(())),
+            Err(Failed { error, answers }) => {
+                // The executor first: who hears of the failure and calls again must not be executed on what is dropped.
+                shared.inbox.committed(Err(error.clone()));
+                for answer in answers {
+                    fail(shared, answer, &error);
+                }
+            }
+        }
     }
 }
 
-fn commit(shared: &Shared, sealed: Sealed) -> CommitResult {
+/// A commit that left nothing behind, and who has yet to hear of it.
+struct Failed {
+    error: String,
+    answers: Vec<Answer>,
+}
+
+fn commit(shared: &Shared, sealed: Sealed) -> Result<(), Failed> {
     let Sealed {
         version,
         record,
@@ -81,10 +95,7 @@ fn commit(shared: &Shared, sealed: Sealed) -> CommitResult {
             shared.published.withdraw(version.commit);
             let error = error.to_string();
             tracing::error!(%error, "a commit failed; its messages are undone");
-            for answer in answers {
-                fail(shared, answer, &error);
-            }
-            return Err(error);
+            return Err(Failed { error, answers });
         }
     };
     shared.commits.fetch_add(1, Ordering::Relaxed);
