@@ -10,6 +10,7 @@ use keepsake_api::{AssetType, BlobHosting};
 use crate::error::{Error, Result};
 use crate::hash::{Sha256Digest, sha256_of_fields};
 use crate::limits;
+use crate::stored::Code;
 
 macro_rules! numbered_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -162,36 +163,13 @@ impl ContentIdentity {
             } => sha256_of_fields(
                 "location",
                 &[
-                    &[hosting_code(*location)],
+                    &[location.code()],
                     storage_key.as_bytes(),
                     &len.map_or([0; 8], u64::to_be_bytes),
                     &[u8::from(len.is_some())],
                 ],
             ),
         }
-    }
-}
-
-/// The number that stands for a hosting in ids and records.
-pub(crate) fn hosting_code(hosting: BlobHosting) -> u8 {
-    match hosting {
-        BlobHosting::Icp => 0,
-        BlobHosting::S3 => 1,
-        BlobHosting::VercelBlob => 2,
-        BlobHosting::Ipfs => 3,
-        BlobHosting::Arweave => 4,
-        BlobHosting::Neon => 5,
-    }
-}
-
-/// The number that stands for an asset type in ids and records.
-pub(crate) fn asset_type_code(asset_type: AssetType) -> u8 {
-    match asset_type {
-        AssetType::Original => 0,
-        AssetType::Display => 1,
-        AssetType::Thumbnail => 2,
-        AssetType::Placeholder => 3,
-        AssetType::Metadata => 4,
     }
 }
 
@@ -234,7 +212,7 @@ impl AssetId {
             &[
                 &memory.0,
                 &content.digest(),
-                &[asset_type_code(asset_type)],
+                &[asset_type.code()],
                 idem.0.as_bytes(),
                 &occurrence.to_be_bytes(),
             ],
