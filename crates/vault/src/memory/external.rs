@@ -167,6 +167,8 @@ impl<M: Memory> Vault<M> {
     ) -> Result<u32> {
         let capsule = self.capsule_to_clean_up(call, capsule)?;
         limits::check_bulk("ids", ids.len())?;
+        self.regions
+            .reserve_for_freeing(&ExternalContent::<M>::needs(ids.len(), 0))?;
         let mut taken_off = 0;
         for id in ids {
             if let Some(address) = crate::ids::parse_hex::<16>(id) {

@@ -112,8 +112,8 @@ impl<M: Memory> RegionManager<M> {
     /// Opens the region table, or lays out a new one in an empty memory. Reads at most 36 KiB.
     ///
     /// # Errors
-    /// [`UnknownLayout`] where the memory holds anything else, and [`OutOfMemory`] (as `Ok(Err)`) never: an empty memory
-    /// that cannot grow to its first page is reported as damaged.
+    /// [`UnknownLayout`] where the memory holds anything else. An empty memory that cannot grow to its first page is reported as
+    /// damaged.
     pub fn open(memory: M) -> Result<Self, UnknownLayout> {
         if memory.size() == 0 {
             if memory.grow(1) < 0 {
