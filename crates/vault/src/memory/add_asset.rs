@@ -127,9 +127,10 @@ impl<M: StableMemory> Vault<M> {
             let stored = self.store_asset(memory.capsule, memory.id, id, asset);
             memory.record.assets.push(stored);
         }
+        let written = Record::encode(&memory.record);
         self.memories
-            .put(&memory, Record::encode(&memory.record), Some(time_before));
-        self.verify_written(&memory);
+            .put(&memory, written.clone(), Some(time_before));
+        self.verify_written(memory.id, &written);
         Ok(answer)
     }
 }

@@ -187,21 +187,20 @@ impl<M: StableMemory> Vault<M> {
                 assets,
             },
         };
-        self.memories
-            .put(&memory, Record::encode(&memory.record), None);
-        self.verify_written(&memory); // 8
+        let written = Record::encode(&memory.record);
+        self.memories.put(&memory, written.clone(), None);
+        self.verify_written(id, &written); // 8
         Ok(id.to_string())
     }
 
     /// Reads a memory back and compares it with what was to be written.
     ///
     /// Panics (in a canister: traps, which rolls the message back) on a difference.
-    pub(super) fn verify_written(&self, memory: &Memory) {
-        let written = Record::encode(&memory.record);
+    pub(super) fn verify_written(&self, id: MemoryId, written: &Record<MemoryRecord>) {
         assert!(
             self.memories
-                .encoded(memory.id)
-                .is_some_and(|read| read == written),
+                .encoded(id)
+                .is_some_and(|read| read == *written),
             "post-write verification: the memory does not read back as written"
         );
     }

@@ -62,7 +62,7 @@ impl<const N: usize> Storable for Key<N> {
 
 /// A record as stored: its encoding, decoded only where it is looked at. Records are compared by their encodings: values that
 /// are not equal to themselves (a NaN in metadata) are the same record all the same.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Record<T> {
     bytes: Vec<u8>,
     of: PhantomData<T>,
