@@ -2,6 +2,7 @@
 
 mod support;
 
+use keepsake_host::engine::{Config, Engine};
 use keepsake_host::message::RejectCode;
 use support::*;
 
@@ -364,4 +365,86 @@ async fn modules_without_memory_table_or_exports_are_modules() {
             .as_deref(),
         Some("IC0504")
     );
+}
+
+#[tokio::test]
+async fn a_call_uses_no_more_instructions_than_it_was_given() {
+    let home = home(CELL);
+    let within = async |method: &str, input: &[u8], instructions| {
+        home.engine
+            .execute_update_within(user(), method, input, instructions)
+            .await
+    };
+    let whole = within("set", &arg(1), u64::MAX).await;
+    whole.result.unwrap();
+    let needed = whole.instructions;
+    let short = within("set", &arg(2), needed - 1).await;
+    assert_eq!(
+        short.result.unwrap_err().error_code.as_deref(),
+        Some("IC0522")
+    );
+    assert_eq!(home.cell().await, Cell::all(1, 1));
+    let enough = within("set", &arg(3), needed).await;
+    enough.result.unwrap();
+    assert_eq!(enough.instructions, needed);
+    assert_eq!(home.cell().await, Cell::all(3, 1));
+
+    // A callback has what the messages before it left: without it, it goes back to what they did.
+    let whole = within("call_echo", b"abcd", u64::MAX).await;
+    whole.result.unwrap();
+    home.update("set", &arg(4)).await.unwrap();
+    let short = within("call_echo", b"abcd", whole.instructions - 1).await;
+    assert_eq!(
+        short.result.unwrap_err().error_code.as_deref(),
+        Some("IC0522")
+    );
+    assert_eq!(home.cell().await.stable, 11);
+    let enough = within("call_echo", b"abcd", whole.instructions).await;
+    assert_eq!(enough.result.unwrap(), b"abcd");
+}
+
+#[tokio::test]
+async fn stable_memory_ends_where_it_is_configured_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = |max_stable_pages| Config {
+        max_stable_pages,
+        ..Config::new(folder.path())
+    };
+    let engine = Engine::open(config(2)).unwrap();
+    engine.install(&wasm(CELL), b"").unwrap();
+    let pages = |engine: &Engine| engine.stable_memory().unwrap().pages();
+    assert_eq!(pages(&engine), 1);
+    // It grows by two pages, whether it may or not, and writes to them.
+    let fill = async |engine: &Engine| {
+        let executed = engine.execute_update(user(), "fill", &arg(2)).await;
+        executed
+            .result
+            .map(drop)
+            .map_err(|reject| reject.error_code)
+    };
+    let beyond = Err(Some("IC0504".to_owned()));
+    assert_eq!(fill(&engine).await, beyond);
+    assert_eq!(pages(&engine), 1);
+    drop(engine);
+
+    let engine = Engine::open(config(3)).unwrap();
+    assert_eq!(fill(&engine).await, Ok(()));
+    assert_eq!(pages(&engine), 3);
+    drop(engine);
+
+    // What is there stays, with a bound below it too.
+    let engine = Engine::open(config(1)).unwrap();
+    assert_eq!(pages(&engine), 3);
+    let mut stable = engine.stable_memory().unwrap();
+    let mut read = || {
+        let mut found = [0; 4];
+        stable.read(0, &mut found).unwrap();
+        number(&found)
+    };
+    assert_eq!(read(), 3);
+    // What was taken before an update does not follow it.
+    let set = engine.execute_update(user(), "set", &arg(9)).await;
+    set.result.unwrap();
+    assert_eq!(read(), 3);
+    assert_eq!(pages(&engine), 3);
 }

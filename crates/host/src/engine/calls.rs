@@ -30,7 +30,11 @@ pub enum Origin {
         /// Nanoseconds since 1970 UTC.
         expiry: u64,
     },
-    Direct(oneshot::Sender<Executed>),
+    Direct {
+        answer: oneshot::Sender<Executed>,
+        /// Instructions that all messages of the call together may use.
+        budget: u64,
+    },
     /// The canister itself.
     Canister(CallbackId),
     /// Nobody: the global timer.
@@ -48,6 +52,15 @@ pub struct CallContext {
     pub outstanding: usize,
     /// Instructions used so far.
     pub instructions: u64,
+    /// Instructions that all its messages together may use.
+    pub budget: u64,
+}
+
+impl CallContext {
+    /// Instructions that the next message may use.
+    pub fn left(&self) -> u64 {
+        self.budget.saturating_sub(self.instructions)
+    }
 }
 
 /// What to run when a call is answered.
@@ -96,6 +109,10 @@ impl Calls {
     /// Begins a call.
     pub fn open(&mut self, origin: Origin, caller: Principal, deadline: u64) -> ContextId {
         let id = self.next_id();
+        let budget = match &origin {
+            Origin::Direct { budget, .. } => *budget,
+            _ => u64::MAX,
+        };
         self.contexts.insert(
             id,
             CallContext {
@@ -105,6 +122,7 @@ impl Calls {
                 answered: false,
                 outstanding: 0,
                 instructions: 0,
+                budget,
             },
         );
         id

@@ -1,10 +1,14 @@
 //! How an engine is opened.
 
+use crate::store::MAX_STABLE_PAGES;
 use candid::Principal;
 use std::path::PathBuf;
 
 /// Bytes of heap a canister may have unless configured otherwise.
 const DEFAULT_MAX_HEAP_BYTES: usize = 1 << 30;
+
+/// Instructions one message may use unless configured otherwise: the Internet Computer's bound.
+const DEFAULT_MAX_UPDATE_INSTRUCTIONS: u64 = 40_000_000_000;
 
 /// How an engine is opened.
 #[derive(Clone, Debug)]
@@ -22,6 +26,11 @@ pub struct Config {
     /// Bytes the database may take on the disk, in whole pages of 4 KiB; `None`: as many as there are. Updates that need more are undone,
     /// as on a full disk.
     pub max_store_bytes: Option<usize>,
+    /// Instructions that an update, a callback or the timer may use in one message. Installations have a bound of their own.
+    pub max_update_instructions: u64,
+    /// WebAssembly pages (64 KiB) of stable memory the canister may have; it is refused more, as the Internet Computer refuses more
+    /// than [`MAX_STABLE_PAGES`], which is the default and the most. What it has already it keeps.
+    pub max_stable_pages: u64,
 }
 
 impl Config {
@@ -34,6 +43,8 @@ impl Config {
             query_threads: None,
             max_heap_bytes: DEFAULT_MAX_HEAP_BYTES,
             max_store_bytes: None,
+            max_update_instructions: DEFAULT_MAX_UPDATE_INSTRUCTIONS,
+            max_stable_pages: MAX_STABLE_PAGES,
         }
     }
 }

@@ -25,6 +25,8 @@ pub enum Job {
         sender: Principal,
         method: String,
         arg: Vec<u8>,
+        /// Instructions that all messages of the call together may use.
+        budget: u64,
         answer: oneshot::Sender<Executed>,
     },
     Install {

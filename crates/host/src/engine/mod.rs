@@ -31,7 +31,7 @@ use crate::message::{
     CanisterState, Ingress, Reject, RequestId, RequestInfo, RequestStatus, StateTree, TreeChanges,
 };
 use crate::runtime::{CompiledModule, Environment, Network, Runtime, THREAD_STACK_BYTES};
-use crate::store::{Folder, Store, StoreError};
+use crate::store::{Folder, StableMemory, Store, StoreError};
 use candid::Principal;
 use inbox::{Inbox, Job, NotTaken};
 use pending::{Begun, Pending};
@@ -67,6 +67,12 @@ impl Executed {
     }
 }
 
+/// What a message may use up, as configured.
+struct Limits {
+    update_instructions: u64,
+    stable_pages: u64,
+}
+
 /// What the threads and the handles share.
 struct Shared {
     store: Store,
@@ -75,6 +81,7 @@ struct Shared {
     canister_id: Principal,
     controllers: Vec<Principal>,
     network: Arc<OnceLock<Network>>,
+    limits: Limits,
     inbox: Inbox,
     queries: QueryQueue,
     /// Apart from the queries, so that these do not hold up updates.
@@ -134,6 +141,10 @@ impl Engine {
             canister_id,
             controllers: config.controllers,
             network,
+            limits: Limits {
+                update_instructions: config.max_update_instructions,
+                stable_pages: config.max_stable_pages,
+            },
             inbox: Inbox::default(),
             queries: QueryQueue::default(),
             inspections: QueryQueue::default(),
@@ -366,11 +377,26 @@ impl Engine {
     /// Executes an update method for `sender` as if it came by ingress, but without a request id, without inspection, and
     /// without a status kept. Durable like any other.
     pub async fn execute_update(&self, sender: Principal, method: &str, arg: &[u8]) -> Executed {
+        self.execute_update_within(sender, method, arg, u64::MAX)
+            .await
+    }
+
+    /// As [`Engine::execute_update`], where all messages of the call together may use `instructions`, and each no more than any
+    /// message may: the one that would use more traps, as at the limit of a message. Calls that the canister makes to itself are calls of
+    /// their own.
+    pub async fn execute_update_within(
+        &self,
+        sender: Principal,
+        method: &str,
+        arg: &[u8],
+        instructions: u64,
+    ) -> Executed {
         let (answer, executed) = oneshot::channel();
         let job = Job::Direct {
             sender,
             method: method.into(),
             arg: arg.to_vec(),
+            budget: instructions,
             answer,
         };
         let reject = match self.inner.shared.inbox.put(job) {
@@ -383,6 +409,17 @@ impl Engine {
             Err(NotTaken::Full) => rejects::busy("messages"),
         };
         Executed::new(Err(reject), 0)
+    }
+
+    /// Stable memory as committed last, to read from: for copies and audits. It stays as it is while the canister goes on, and the
+    /// disk space of what changes meanwhile is not free before it is dropped.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub fn stable_memory(&self) -> Result<StableMemory, StoreError> {
+        let view = self.inner.shared.store.view()?;
+        let pages = view.canister()?.map_or(0, |record| record.stable_pages);
+        Ok(StableMemory::new(view, None, pages))
     }
 
     /// The canister's part of the state tree, as committed last.

@@ -78,6 +78,8 @@ pub struct StableMemory {
     message: Overlay,
     message_pages: u64,
     message_dirty: HashSet<u64>,
+    /// WebAssembly pages beyond which it does not grow.
+    max_pages: u64,
 }
 
 impl StableMemory {
@@ -93,7 +95,13 @@ impl StableMemory {
             message: Overlay::default(),
             message_pages: pages,
             message_dirty: HashSet::new(),
+            max_pages: MAX_STABLE_PAGES,
         }
+    }
+
+    /// Lets it grow up to so many WebAssembly pages, and never beyond [`MAX_STABLE_PAGES`]. What there is already stays.
+    pub fn limit(&mut self, pages: u64) {
+        self.max_pages = pages.min(MAX_STABLE_PAGES);
     }
 
     /// The size in WebAssembly pages, as the running message sees it.
@@ -104,9 +112,10 @@ impl StableMemory {
     /// Grows by `pages` and returns the old size; `None` beyond the bound, changing nothing.
     pub fn grow(&mut self, pages: u64) -> Option<u64> {
         let old = self.message_pages;
+        // Growing by nothing asks for the size, which a memory beyond its bound has too.
         let new = old
             .checked_add(pages)
-            .filter(|new| *new <= MAX_STABLE_PAGES)?;
+            .filter(|new| pages == 0 || *new <= self.max_pages)?;
         self.message_pages = new;
         Some(old)
     }

@@ -11,9 +11,6 @@ use crate::store::{RequestRecord, StableMemory, StoreError, WASM_PAGE};
 use candid::Principal;
 use std::sync::Arc;
 
-/// Instructions an update, a callback or the timer may use.
-pub(super) const MAX_UPDATE_INSTRUCTIONS: u64 = 40_000_000_000;
-
 /// Bytes an update's reply may have.
 const MAX_UPDATE_REPLY: usize = 2 * 1024 * 1024;
 
@@ -79,7 +76,8 @@ impl Executor<'_> {
             }
         };
         let context = self.calls.open(origin, caller, deadline);
-        let outcome = self.run(&Entry::Export(entry), kind, |message| {
+        let left = self.instructions_left(context);
+        let outcome = self.run(&Entry::Export(entry), kind, left, |message| {
             message.caller = caller;
             message.method = method.into();
             message.arg = arg;
@@ -99,6 +97,7 @@ impl Executor<'_> {
         context.outstanding = context.outstanding.saturating_sub(1);
         let (caller, deadline) = (context.caller, context.deadline);
         let (answered, instructions) = (context.answered, context.instructions);
+        let left = context.left();
         let (entry, kind, arg, reject) = match response {
             Ok(reply) => (waiting.on_reply, ContextKind::Reply, reply, None),
             Err(reject) => (
@@ -109,7 +108,7 @@ impl Executor<'_> {
             ),
         };
         let code = reject.clone();
-        let mut outcome = self.run(&Entry::Callback(entry), kind, |message| {
+        let mut outcome = self.run(&Entry::Callback(entry), kind, left, |message| {
             message.caller = caller;
             message.deadline = deadline;
             message.answered = answered;
@@ -121,7 +120,9 @@ impl Executor<'_> {
         if outcome.result.is_err()
             && let Some(cleanup) = waiting.on_cleanup
         {
-            let ended = self.run(&Entry::Callback(cleanup), ContextKind::Cleanup, |message| {
+            let cleanup = Entry::Callback(cleanup);
+            // What the call has used up does not keep it from being cleaned up after.
+            let ended = self.run(&cleanup, ContextKind::Cleanup, u64::MAX, |message| {
                 message.caller = caller;
                 message.reject = code;
                 message.context_instructions = instructions;
@@ -141,17 +142,25 @@ impl Executor<'_> {
             context.answered = true;
         }
         let entry = Entry::Export("canister_global_timer".into());
-        let outcome = self.run(&entry, ContextKind::Timer, |message| {
+        let outcome = self.run(&entry, ContextKind::Timer, u64::MAX, |message| {
             message.caller = caller
         });
         self.conclude(context, outcome);
     }
 
-    /// Runs one message. Success keeps what it changed, as part of the group; all else goes back to the state before.
+    /// Instructions that the next message of the call may use, by what was asked for when it was made.
+    fn instructions_left(&mut self, id: ContextId) -> u64 {
+        self.calls
+            .context(id)
+            .map_or(u64::MAX, |context| context.left())
+    }
+
+    /// Runs one message, which may use `left` instructions and no more than any message. Success keeps what it changed, as part of the group; all else goes back to the state before.
     fn run(
         &mut self,
         entry: &Entry,
         kind: ContextKind,
+        left: u64,
         fill: impl FnOnce(&mut Message),
     ) -> Outcome {
         let failed = |trap| Outcome {
@@ -177,7 +186,8 @@ impl Executor<'_> {
         message.max_reply = MAX_UPDATE_REPLY;
         (message.max_calls, message.max_call_bytes) = self.calls.budget();
         fill(&mut message);
-        let ran = instance.run(entry, message, MAX_UPDATE_INSTRUCTIONS);
+        let limit = left.min(self.shared.limits.update_instructions);
+        let ran = instance.run(entry, message, limit);
         let Message {
             mut stable,
             response,
@@ -286,7 +296,7 @@ impl Executor<'_> {
                 self.group.requests.push((id, record));
                 self.group.answers.push(Answer::Request(id, status));
             }
-            Origin::Direct(answer) => {
+            Origin::Direct { answer, .. } => {
                 let executed = Executed::new(response, instructions);
                 self.group.answers.push(Answer::Direct(answer, executed));
             }
@@ -303,7 +313,7 @@ impl Executor<'_> {
                     .pending
                     .finish(&id, &Err(SubmitError::Refused(reject)));
             }
-            Origin::Direct(answer) => drop(answer.send(Executed::new(Err(reject), 0))),
+            Origin::Direct { answer, .. } => drop(answer.send(Executed::new(Err(reject), 0))),
             Origin::Canister(_) | Origin::System => self.deliver(origin, Err(reject), 0),
         }
     }
@@ -350,11 +360,15 @@ impl Executor<'_> {
     pub(super) fn take_stable(&mut self) -> Result<StableMemory, StoreError> {
         match self.group.stable.take() {
             Some(stable) => Ok(stable),
-            None => Ok(StableMemory::new(
-                self.shared.store.view()?,
-                self.committing.clone(),
-                self.live.stable_pages,
-            )),
+            None => {
+                let mut stable = StableMemory::new(
+                    self.shared.store.view()?,
+                    self.committing.clone(),
+                    self.live.stable_pages,
+                );
+                stable.limit(self.shared.limits.stable_pages);
+                Ok(stable)
+            }
         }
     }
 

@@ -266,8 +266,12 @@ impl Executor<'_> {
                 sender,
                 method,
                 arg,
+                budget,
                 answer,
-            } => self.begin_call(Origin::Direct(answer), sender, &method, arg, 0),
+            } => {
+                let origin = Origin::Direct { answer, budget };
+                self.begin_call(origin, sender, &method, arg, 0);
+            }
             Job::Install {
                 module,
                 wasm,
@@ -436,7 +440,7 @@ impl Executor<'_> {
                     let error = SubmitError::Storage(error.clone());
                     self.shared.pending.finish(&id, &Err(error));
                 }
-                Origin::Direct(answer) => {
+                Origin::Direct { answer, .. } => {
                     let reject = rejects::storage(&error);
                     drop(answer.send(Executed::new(Err(reject), context.instructions)));
                 }
