@@ -14,4 +14,7 @@ pub struct InitArgs {
     pub memories_per_capsule: Option<u64>,
     /// Uploads that a caller may have open in one capsule; default 100.
     pub open_sessions: Option<u32>,
+    /// New content is refused while the cycles above the freezing threshold pay for fewer days at rest than this and a day of use;
+    /// default 30. 0: it is never refused for that.
+    pub cycles_reserve_days: Option<u32>,
 }
