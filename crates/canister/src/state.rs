@@ -51,7 +51,7 @@ pub fn call() -> Call {
 /// # Errors
 /// [`Error::Unauthorized`] for the anonymous caller; as [`ensure_seed`].
 pub async fn ensure_seed_for(call: Call) -> Result<(), Error> {
-    call.person()?;
+    call.check_named()?;
     ensure_seed().await
 }
 

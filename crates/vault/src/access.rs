@@ -9,6 +9,7 @@ use keepsake_api::{
 use crate::error::{Error, Result};
 use crate::hash::sha256_of_fields;
 use crate::limits;
+use crate::person::Person;
 
 /// A person as stored in keys: 16 bytes of a hash of the reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,7 +142,7 @@ impl Permissions {
 pub trait CapsuleFacts {
     /// Whether the capsule's owner has recorded this event.
     fn recorded(&self, event: &AccessEvent) -> bool;
-    /// Whether the person is a member of this connection group.
+    /// Whether one of a person's principals is a member of this connection group.
     fn is_member(&self, group: &str, person: PersonKey) -> bool;
 }
 
@@ -155,12 +156,13 @@ pub fn counts(entry: &AccessEntry, now: u64, facts: &impl CapsuleFacts) -> bool 
     }
 }
 
-fn is_public(entry: &AccessEntry) -> bool {
+/// Whether the entry is for everybody.
+pub fn is_public(entry: &AccessEntry) -> bool {
     entry.is_public || (entry.person_ref.is_none() && entry.grant_source != GrantSource::Group)
 }
 
-/// Whether the entry is for this person: by name, by group, or because it is for everybody.
-pub fn concerns(entry: &AccessEntry, person: PersonKey, facts: &impl CapsuleFacts) -> bool {
+/// Whether the entry is for this person: by one of its names, by a group that has one of them, or because it is for everybody.
+pub fn concerns(entry: &AccessEntry, person: &Person, facts: &impl CapsuleFacts) -> bool {
     if is_public(entry) {
         return true;
     }
@@ -168,19 +170,19 @@ pub fn concerns(entry: &AccessEntry, person: PersonKey, facts: &impl CapsuleFact
         return entry
             .source_id
             .as_deref()
-            .is_some_and(|group| facts.is_member(group, person));
+            .is_some_and(|group| person.keys().any(|key| facts.is_member(group, key)));
     }
     entry
         .person_ref
         .as_ref()
-        .is_some_and(|who| PersonKey::of(who) == person)
+        .is_some_and(|who| person.has_key(PersonKey::of(who)))
 }
 
 /// The union of what the capsule's roles and all entries that count give the person on one memory.
 pub fn permissions(
     roles: Roles,
     entries: &[AccessEntry],
-    person: PersonKey,
+    person: &Person,
     now: u64,
     facts: &impl CapsuleFacts,
 ) -> Permissions {
@@ -270,7 +272,7 @@ mod tests {
         permissions(
             Roles::default(),
             entries,
-            PersonKey::of(&aunt()),
+            &Person::alone(Principal::self_authenticating([1])),
             now,
             &Facts,
         )

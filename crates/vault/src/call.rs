@@ -2,7 +2,6 @@
 
 use candid::Principal;
 
-use crate::access::PersonKey;
 use crate::error::{Error, Result};
 
 /// One call: its caller, and the time it is executed at in nanoseconds since 1970 UTC.
@@ -13,16 +12,15 @@ pub struct Call {
 }
 
 impl Call {
-    /// The caller as a person.
+    /// The caller, who has a name. Who that is as a person is the vault's to say.
     ///
     /// # Errors
-    /// [`Error::Unauthorized`] for the anonymous caller, who is nobody. Every operation but `whoami` and `upload_config` starts
-    /// here, queries too (I6).
-    pub fn person(&self) -> Result<PersonKey> {
+    /// [`Error::Unauthorized`] for the anonymous caller, who is nobody.
+    pub fn check_named(&self) -> Result<Principal> {
         if self.caller == Principal::anonymous() {
             Err(Error::Unauthorized)
         } else {
-            Ok(PersonKey::of_principal(self.caller))
+            Ok(self.caller)
         }
     }
 }

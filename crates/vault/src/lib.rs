@@ -16,6 +16,7 @@ mod ids;
 pub mod limits;
 mod maintenance;
 mod memory;
+mod person;
 #[cfg(any(test, feature = "recount"))]
 pub mod recount;
 pub mod regions;
@@ -39,6 +40,7 @@ use arena::Arena;
 use blob::BlobStore;
 use capsule::{CapsuleStore, FactStore};
 use memory::{ExternalContent, Grants, MemoryStore};
+use person::PersonStore;
 use settings::{LAYOUT_VERSION, SettingsStore};
 use stable::RegionManager;
 use upload::SessionStore;
@@ -47,6 +49,7 @@ use upload::SessionStore;
 pub struct Vault<M: Memory> {
     regions: RegionManager<M>,
     settings: SettingsStore<M>,
+    people: PersonStore<M>,
     capsules: CapsuleStore<M>,
     facts: FactStore<M>,
     memories: MemoryStore<M>,
@@ -81,6 +84,7 @@ impl<M: Memory> Vault<M> {
             }
         })?;
         Ok(Self {
+            people: PersonStore::open(&regions),
             capsules: CapsuleStore::open(&regions),
             facts: FactStore::open(&regions),
             memories: MemoryStore::open(&regions),

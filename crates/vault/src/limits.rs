@@ -55,6 +55,8 @@ pub const PAGE_MAX: u32 = 100;
 pub const CAPSULE_MEMORIES_MAX: u32 = 100;
 /// Most capsules one person may own, control or be the subject of, and the longest answer of `capsules_list`.
 pub const CAPSULES_PER_PERSON_MAX: u32 = 1_000;
+/// Most principals that act as one person.
+pub const PRINCIPALS_PER_PERSON_MAX: usize = 8;
 /// Longest name of a person that only the client understands, in bytes.
 pub const OPAQUE_PERSON_MAX: usize = 256;
 /// Longest external storage key or address, in bytes.

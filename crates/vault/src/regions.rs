@@ -28,6 +28,9 @@ pub const GROUPS: RegionId = 17;
 /// (person, group) → nothing: the person is a member.
 pub const MEMBERSHIPS: RegionId = 18;
 
+/// principal → the person it belongs to, with all its principals; nothing for one that is not linked.
+pub const PEOPLE: RegionId = 19;
+
 // ── Memories ──
 /// memory → where its record is (capsule and time), or when it was deleted.
 pub const MEMORY_INDEX: RegionId = 20;
@@ -83,6 +86,7 @@ pub const ALL: &[(RegionId, &str)] = &[
     (EVENTS, "events"),
     (GROUPS, "groups"),
     (MEMBERSHIPS, "memberships"),
+    (PEOPLE, "people"),
     (MEMORY_INDEX, "memory_index"),
     (TIMELINE, "timeline"),
     (EXTERNAL_DELETIONS, "external_deletions"),

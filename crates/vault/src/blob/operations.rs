@@ -7,7 +7,6 @@ use super::content::{append_content, chunk_range, read_range};
 use super::record::{Blob, HeldContent};
 use super::store::BlobStore;
 use crate::Vault;
-use crate::access::PersonKey;
 use crate::arena::Extent;
 use crate::call::Call;
 use crate::capsule::CapsuleStore;
@@ -15,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::ids::BlobId;
 use crate::limits;
 use crate::memory::StoredAsset;
+use crate::person::Person;
 
 /// A range of a blob that the caller may read.
 pub struct BlobRange {
@@ -123,9 +123,10 @@ impl<M: Memory> Vault<M> {
     /// [`Error::BlobIdMalformed`]; [`Error::NotFound`] where there is no such blob or the caller may not read it;
     /// [`Error::Unauthorized`] for one who may read it but not govern its capsule; [`Error::Conflict`] while a memory references it.
     pub fn blob_delete(&mut self, call: Call, locator: &str) -> Result<String> {
-        let blob = self.readable_blob(call, locator)?;
+        let person = self.person(call)?;
+        let blob = self.blob_readable_to(&person, call.now, locator)?;
         let capsule = blob.record.capsule();
-        if !self.capsules.roles(call.person()?, capsule).may_govern() {
+        if !self.capsules.roles(&person, capsule).may_govern() {
             return Err(Error::Unauthorized);
         }
         if blob.record.references > 0 {
@@ -140,12 +141,15 @@ impl<M: Memory> Vault<M> {
     }
 
     fn readable_blob(&self, call: Call, locator: &str) -> Result<Blob> {
-        let person = call.person()?;
+        self.blob_readable_to(&self.person(call)?, call.now, locator)
+    }
+
+    fn blob_readable_to(&self, person: &Person, now: u64, locator: &str) -> Result<Blob> {
         let blob = self
             .blobs
             .get(BlobId::parse(locator)?)
             .ok_or(Error::NotFound)?;
-        if self.may_read_blob(person, call.now, &blob) {
+        if self.may_read_blob(person, now, &blob) {
             Ok(blob)
         } else {
             Err(Error::NotFound)
@@ -153,13 +157,13 @@ impl<M: Memory> Vault<M> {
     }
 
     /// Whether the person may read the blob: by the capsule, or by a memory that references it.
-    pub(crate) fn may_read_blob(&self, person: PersonKey, now: u64, blob: &Blob) -> bool {
+    pub(crate) fn may_read_blob(&self, person: &Person, now: u64, blob: &Blob) -> bool {
         let roles = self.capsules.roles(person, blob.record.capsule());
         roles.may_use() || self.may_read_through_a_memory(person, now, blob)
     }
 
     /// Whether a memory that references the blob lets the person read it: an original needs DOWNLOAD, a derivative VIEW.
-    fn may_read_through_a_memory(&self, person: PersonKey, now: u64, blob: &Blob) -> bool {
+    fn may_read_through_a_memory(&self, person: &Person, now: u64, blob: &Blob) -> bool {
         self.blobs.users(blob.id).take(USERS_LOOKED_AT).any(|memory| {
             let Some(memory) = self.memories.get(memory) else {
                 return false;

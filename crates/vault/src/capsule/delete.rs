@@ -19,9 +19,9 @@ impl<M: Memory> Vault<M> {
     /// [`Error::Unauthorized`] for the anonymous caller, and for one who may read but does not own it; [`Error::NotFound`] for a
     /// capsule that the caller may not read.
     pub fn capsules_delete(&mut self, call: Call, id: &str) -> Result<()> {
-        let person = call.person()?;
+        let person = self.person(call)?;
         let capsule = CapsuleId::parse(id).ok_or(Error::NotFound)?;
-        let roles = self.capsules.roles(person, capsule);
+        let roles = self.capsules.roles(&person, capsule);
         if roles.has(Roles::FORMER_OWNER) {
             return Ok(());
         }

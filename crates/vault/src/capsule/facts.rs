@@ -161,9 +161,13 @@ impl<M: Memory> FactStore<M> {
         }
     }
 
-    /// The groups that the person is in, of any capsule.
-    pub fn groups_of(&self, person: PersonKey) -> impl Iterator<Item = GroupKey> + '_ {
-        let from = membership_key(person, GroupKey([0; 16]));
+    /// The groups that a principal or name is in, of any capsule, in order from `from` on.
+    pub fn groups_of(
+        &self,
+        person: PersonKey,
+        from: GroupKey,
+    ) -> impl Iterator<Item = GroupKey> + '_ {
+        let from = membership_key(person, from);
         let to = membership_key(person, GroupKey([255; 16]));
         self.memberships
             .keys_range(from..=to)

@@ -1,5 +1,7 @@
 //! What callers do with capsules (contract, "Capsules").
 
+use std::collections::BTreeMap;
+
 use ic_stable_structures::Memory;
 use keepsake_api::{
     BackendHosting, BlobHosting, Capsule, CapsuleHeader, CapsuleInfo, CapsuleUpdateData,
@@ -14,6 +16,7 @@ use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::ids::CapsuleId;
 use crate::limits;
+use crate::person::Person;
 use crate::stored::StoredPerson;
 
 impl<M: Memory> Vault<M> {
@@ -26,13 +29,17 @@ impl<M: Memory> Vault<M> {
     /// [`Error::Unauthorized`] for the anonymous caller; [`Error::Invalid`] for a subject that is nobody;
     /// [`Error::ResourceExhausted`] where the caller or the subject has [`limits::CAPSULES_PER_PERSON_MAX`] capsules.
     pub fn capsules_create(&mut self, call: Call, subject: Option<PersonRef>) -> Result<Capsule> {
-        let caller = call.person()?;
-        let owner = PersonRef::Principal(call.caller);
-        let subject = subject.unwrap_or_else(|| owner.clone());
+        let person = self.person(call)?;
+        let caller = person.primary_key();
+        let owner = PersonRef::Principal(person.acting);
+        let mut subject = subject.unwrap_or_else(|| owner.clone());
         check_person("subject", &subject)?;
-        let is_own = subject == owner;
-        if is_own && let Some(own) = self.capsules.own(caller) {
-            return self.capsule_on_the_wire(own);
+        let is_own = person.has_key(PersonKey::of(&subject));
+        if is_own {
+            if let Some(own) = self.capsules.own(&person) {
+                return self.capsule_on_the_wire(own);
+            }
+            subject = owner.clone();
         }
         let subject_key = PersonKey::of(&subject);
         // Owned ones are counted apart from those about a person, so that strangers who make capsules about somebody
@@ -116,7 +123,9 @@ impl<M: Memory> Vault<M> {
     pub fn capsules_read_full(&self, call: Call, id: Option<&str>) -> Result<Capsule> {
         let (capsule, roles) = self.readable_capsule(call, id)?;
         let mut answer = self.capsule_on_the_wire(capsule)?;
-        answer.memories = self.newest_memories(call, capsule, Permissions::of_roles(roles));
+        let person = self.person(call)?;
+        answer.memories =
+            self.newest_memories(&person, call.now, capsule, Permissions::of_roles(roles));
         Ok(answer)
     }
 
@@ -151,10 +160,15 @@ impl<M: Memory> Vault<M> {
     /// Every capsule that the caller owns, controls or is the subject of, at most [`limits::CAPSULES_PER_PERSON_MAX`]: those that
     /// the caller governs first, then by id. Empty for the anonymous caller, whom the interface gives no error here.
     pub fn capsules_list(&self, call: Call) -> Vec<CapsuleHeader> {
-        let Ok(caller) = call.person() else {
+        let Ok(person) = self.person(call) else {
             return Vec::new();
         };
-        let mut capsules: Vec<(CapsuleId, Roles)> = self.capsules.of_person(caller).collect();
+        let mut roles: BTreeMap<CapsuleId, Roles> = BTreeMap::new();
+        for (capsule, here) in person.keys().flat_map(|key| self.capsules.of_person(key)) {
+            let all = roles.entry(capsule).or_default();
+            *all = all.with(here);
+        }
+        let mut capsules: Vec<(CapsuleId, Roles)> = roles.into_iter().collect();
         capsules.sort_by_key(|(capsule, roles)| (!roles.may_govern(), *capsule));
         capsules
             .into_iter()
@@ -176,12 +190,12 @@ impl<M: Memory> Vault<M> {
     }
 
     fn readable_capsule(&self, call: Call, id: Option<&str>) -> Result<(CapsuleId, Roles)> {
-        let caller = call.person()?;
+        let person = self.person(call)?;
         let capsule = match id {
             Some(id) => CapsuleId::parse(id).ok_or(Error::NotFound)?,
-            None => self.capsules.own(caller).ok_or(Error::NotFound)?,
+            None => self.capsules.own(&person).ok_or(Error::NotFound)?,
         };
-        let roles = self.capsules.roles(caller, capsule);
+        let roles = self.capsules.roles(&person, capsule);
         if roles.may_use() {
             Ok((capsule, roles))
         } else {
@@ -193,7 +207,7 @@ impl<M: Memory> Vault<M> {
     ///
     /// # Errors
     /// [`Error::NotFound`] where the caller may not read it, as where it does not exist.
-    pub(crate) fn capsule_for(&self, person: PersonKey, id: &str) -> Result<(CapsuleId, Roles)> {
+    pub(crate) fn capsule_for(&self, person: &Person, id: &str) -> Result<(CapsuleId, Roles)> {
         let capsule = CapsuleId::parse(id).ok_or(Error::NotFound)?;
         let roles = self.capsules.roles(person, capsule);
         if roles.may_use() {

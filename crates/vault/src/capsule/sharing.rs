@@ -26,8 +26,8 @@ impl<M: Memory> Vault<M> {
         id: &str,
         event: &AccessEvent,
     ) -> Result<()> {
-        let person = call.person()?;
-        let (capsule, roles) = self.capsule_for(person, id)?;
+        let person = self.person(call)?;
+        let (capsule, roles) = self.capsule_for(&person, id)?;
         if !roles.has(Roles::OWNER) {
             return Err(Error::Unauthorized);
         }
@@ -132,8 +132,8 @@ impl<M: Memory> Vault<M> {
     }
 
     fn governed_capsule(&self, call: Call, id: &str) -> Result<CapsuleId> {
-        let person = call.person()?;
-        let (capsule, roles) = self.capsule_for(person, id)?;
+        let person = self.person(call)?;
+        let (capsule, roles) = self.capsule_for(&person, id)?;
         if roles.may_govern() {
             Ok(capsule)
         } else {

@@ -5,6 +5,7 @@ use ic_stable_structures::{BTreeMap, Memory};
 use super::record::{CapsuleRecord, CapsuleUsage};
 use crate::access::{PersonKey, Roles};
 use crate::ids::CapsuleId;
+use crate::person::Person;
 use crate::regions::{self, RegionId};
 use crate::stable::{Key, Record, Region, RegionManager};
 
@@ -88,14 +89,22 @@ impl<M: Memory> CapsuleStore<M> {
             .insert(capsule_key(capsule), Record::encode(usage));
     }
 
-    /// What the person is in the capsule; nothing where the capsule does not exist.
-    pub fn roles(&self, person: PersonKey, capsule: CapsuleId) -> Roles {
+    /// What the person is in the capsule, by all its principals together; nothing where the capsule does not exist.
+    pub fn roles(&self, person: &Person, capsule: CapsuleId) -> Roles {
+        person
+            .keys()
+            .map(|key| self.roles_of_key(key, capsule))
+            .fold(Roles::default(), Roles::with)
+    }
+
+    /// What one principal or name is in the capsule.
+    pub fn roles_of_key(&self, person: PersonKey, capsule: CapsuleId) -> Roles {
         self.roles
             .get(&role_key(person, capsule))
             .map_or(Roles::default(), |roles| Roles(roles.0[0]))
     }
 
-    /// Sets what the person is in the capsule; nothing is forgotten.
+    /// Sets what a principal or name is in the capsule; nothing is forgotten.
     pub fn set_roles(&mut self, person: PersonKey, capsule: CapsuleId, roles: Roles) {
         let key = role_key(person, capsule);
         if roles == Roles::default() {
@@ -108,7 +117,7 @@ impl<M: Memory> CapsuleStore<M> {
     /// Takes the capsule away from everybody's sight, and notes that it has to be emptied. Roles are the caller's.
     pub fn hide(&mut self, capsule: CapsuleId, subject: PersonKey) {
         self.capsules.remove(&capsule_key(capsule));
-        if self.own(subject) == Some(capsule) {
+        if self.own_of_key(subject) == Some(capsule) {
             self.own.remove(&Key(subject.0));
         }
         self.emptying.insert(capsule_key(capsule), Key([]));
@@ -127,14 +136,20 @@ impl<M: Memory> CapsuleStore<M> {
         self.emptying.remove(&capsule_key(capsule));
     }
 
-    /// The capsules in which the person is anything, by id.
+    /// The capsules in which a principal or name is anything, by id.
     pub fn of_person(&self, person: PersonKey) -> impl Iterator<Item = (CapsuleId, Roles)> + '_ {
         self.roles
             .range(role_key(person, CapsuleId(0))..=role_key(person, CapsuleId(u64::MAX)))
             .map(|entry| (CapsuleId(entry.key().number(16)), Roles(entry.value().0[0])))
     }
 
-    pub fn own(&self, person: PersonKey) -> Option<CapsuleId> {
+    /// The person's own capsule: its first principal's, else that of the next which has one.
+    pub fn own(&self, person: &Person) -> Option<CapsuleId> {
+        person.keys().find_map(|key| self.own_of_key(key))
+    }
+
+    /// The capsule that is a principal's own.
+    pub fn own_of_key(&self, person: PersonKey) -> Option<CapsuleId> {
         self.own
             .get(&Key(person.0))
             .map(|capsule| CapsuleId(capsule.number(0)))

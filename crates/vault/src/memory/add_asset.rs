@@ -28,14 +28,15 @@ impl<M: StableMemory> Vault<M> {
         input: InternalBlobAssetInput,
         idem: &str,
     ) -> Result<String> {
-        let memory = self.manageable_memory(call, memory)?;
+        let person = self.person(call)?;
+        let memory = self.manageable_memory(&person, call.now, memory)?;
         let idem = Idem::parse(idem)?;
         let reference = BlobRef {
             locator: input.blob_id,
             hash: None,
             len: 0,
         };
-        let asset = self.check_blob(call, memory.capsule, &reference, input.metadata)?;
+        let asset = self.check_blob(&person, call, memory.capsule, &reference, input.metadata)?;
         self.add_asset(call, memory, idem, asset)
     }
 
@@ -51,7 +52,8 @@ impl<M: StableMemory> Vault<M> {
         input: InlineAssetInput,
         idem: &str,
     ) -> Result<String> {
-        let memory = self.manageable_memory(call, memory)?;
+        let person = self.person(call)?;
+        let memory = self.manageable_memory(&person, call.now, memory)?;
         let idem = Idem::parse(idem)?;
         let asset = self.check_inline(call, input.bytes.into_vec(), input.metadata)?;
         self.add_asset(call, memory, idem, asset)
@@ -71,9 +73,10 @@ impl<M: StableMemory> Vault<M> {
         inline: Vec<InlineAssetInput>,
         idem: &str,
     ) -> Result<Vec<String>> {
-        let memory = self.manageable_memory(call, memory)?;
+        let person = self.person(call)?;
+        let memory = self.manageable_memory(&person, call.now, memory)?;
         let idem = Idem::parse(idem)?;
-        let assets = self.check_assets(call, memory.capsule, blobs, inline)?;
+        let assets = self.check_assets(&person, call, memory.capsule, blobs, inline)?;
         self.add_assets(call, memory, idem, assets)
     }
 

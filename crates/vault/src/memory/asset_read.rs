@@ -16,7 +16,7 @@ impl<M: StableMemory> Vault<M> {
     /// # Errors
     /// [`Error::Unauthorized`] for the anonymous caller; [`Error::NotFound`] for a memory that the caller may not view.
     pub fn memories_list_assets(&self, call: Call, memory: &str) -> Result<MemoryAssetsList> {
-        let (memory, _) = self.visible_memory(call, memory)?;
+        let (memory, _) = self.visible_memory(&self.person(call)?, call.now, memory)?;
         let of_kind = |kind| {
             memory
                 .record
@@ -46,7 +46,7 @@ impl<M: StableMemory> Vault<M> {
         memory: &str,
         index: u32,
     ) -> Result<MemoryAssetData> {
-        let (memory, may) = self.visible_memory(call, memory)?;
+        let (memory, may) = self.visible_memory(&self.person(call)?, call.now, memory)?;
         let asset = assets_in_order(&memory)
             .nth(index as usize)
             .ok_or(Error::NotFound)?;
@@ -63,7 +63,7 @@ impl<M: StableMemory> Vault<M> {
         memory: &str,
         asset: &str,
     ) -> Result<MemoryAssetData> {
-        let (memory, may) = self.visible_memory(call, memory)?;
+        let (memory, may) = self.visible_memory(&self.person(call)?, call.now, memory)?;
         let id = AssetId::parse(asset).ok_or(Error::NotFound)?;
         let asset = memory
             .record

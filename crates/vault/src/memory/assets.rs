@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::hash::{Sha256Digest, sha256};
 use crate::ids::{AssetId, BlobId, CapsuleId, ContentIdentity, Idem, MemoryId};
 use crate::limits;
+use crate::person::Person;
 use crate::regions::RegionId;
 use crate::stored::{Coded, StoredAssetMetadata};
 
@@ -75,13 +76,13 @@ impl<M: StableMemory> Vault<M> {
     /// [`Error::BlobIdMalformed`], [`Error::BlobMismatch`], [`Error::SizeMismatch`], [`Error::Invalid`].
     pub(super) fn check_blob(
         &self,
+        person: &Person,
         call: Call,
         capsule: CapsuleId,
         reference: &BlobRef,
         metadata: AssetMetadata,
     ) -> Result<CheckedAsset> {
         // Who may manage one memory must not reach the content of others through it: the blob has to be readable to the caller.
-        let person = call.person()?;
         let blob = self
             .blobs
             .get(BlobId::parse(&reference.locator)?)

@@ -14,6 +14,7 @@ use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::ids::{CapsuleId, Idem, MemoryId};
 use crate::limits;
+use crate::person::Person;
 use crate::stable::Record;
 use crate::stored::{Coded, StoredMemoryMetadata};
 
@@ -40,13 +41,15 @@ impl<M: StableMemory> Vault<M> {
     /// [`Error::IdemEmpty`], [`Error::IdemTooLong`]; [`Error::ExactlyOneAsset`]; those of the asset's kind; and
     /// [`Error::ResourceExhausted`] where the inline budget or the vault is full.
     pub fn memories_create(&mut self, call: Call, new: NewMemory) -> Result<String> {
-        let person = call.person()?;
-        let (capsule, _) = self.capsule_for(person, &new.capsule)?; // 1
+        let person = self.person(call)?;
+        let (capsule, _) = self.capsule_for(&person, &new.capsule)?; // 1
         let idem = Idem::parse(&new.idem)?; // 2
-        let memory_metadata = metadata_of_asset(call, &new.metadata);
+        let memory_metadata = metadata_of_asset(&person, call.now, &new.metadata);
         let asset = match (new.inline, new.blob, new.location) {
             (Some(bytes), None, None) => self.check_inline(call, bytes.into_vec(), new.metadata)?, // 3, 6
-            (None, Some(blob), None) => self.check_blob(call, capsule, &blob, new.metadata)?, // 4, 6
+            (None, Some(blob), None) => {
+                self.check_blob(&person, call, capsule, &blob, new.metadata)?
+            } // 4, 6
             (None, None, Some(location)) => {
                 let input = ExternalInput {
                     location,
@@ -86,23 +89,24 @@ impl<M: StableMemory> Vault<M> {
         inline: Vec<InlineAssetInput>,
         idem: &str,
     ) -> Result<String> {
-        let person = call.person()?;
-        let (capsule, _) = self.capsule_for(person, capsule)?;
+        let person = self.person(call)?;
+        let (capsule, _) = self.capsule_for(&person, capsule)?;
         let idem = Idem::parse(idem)?;
-        let assets = self.check_assets(call, capsule, blobs, inline)?;
+        let assets = self.check_assets(&person, call, capsule, blobs, inline)?;
         let mut metadata = StoredMemoryMetadata::from(metadata);
         if metadata.created_at == 0 {
             metadata.created_at = call.now;
         }
         metadata.updated_at = call.now;
         metadata.uploaded_at = call.now;
-        metadata.created_by = Some(call.caller.to_text());
+        metadata.created_by = Some(person.acting.to_text());
         self.create(call, capsule, idem, metadata, assets)
     }
 
     /// Checks the assets of one call, blobs first.
     pub(super) fn check_assets(
         &self,
+        person: &Person,
         call: Call,
         capsule: CapsuleId,
         blobs: Vec<InternalBlobAssetInput>,
@@ -129,7 +133,7 @@ impl<M: StableMemory> Vault<M> {
                 hash: None,
                 len: 0,
             };
-            assets.push(self.check_blob(call, capsule, &reference, input.metadata)?);
+            assets.push(self.check_blob(person, call, capsule, &reference, input.metadata)?);
         }
         for input in inline {
             assets.push(self.check_inline(call, input.bytes.into_vec(), input.metadata)?);
@@ -217,7 +221,7 @@ pub(super) fn check_record(record: &MemoryRecord) -> Result<usize> {
 }
 
 /// What `memories_create` says of the memory: as much as its one asset tells.
-fn metadata_of_asset(call: Call, asset: &AssetMetadata) -> StoredMemoryMetadata {
+fn metadata_of_asset(person: &Person, now: u64, asset: &AssetMetadata) -> StoredMemoryMetadata {
     let memory_type = match asset {
         AssetMetadata::Image(_) => MemoryType::Image,
         AssetMetadata::Video(_) => MemoryType::Video,
@@ -231,9 +235,9 @@ fn metadata_of_asset(call: Call, asset: &AssetMetadata) -> StoredMemoryMetadata 
         title: Some(base.name.clone()),
         description: base.description.clone(),
         content_type: base.mime_type.clone(),
-        created_at: call.now,
-        updated_at: call.now,
-        uploaded_at: call.now,
+        created_at: now,
+        updated_at: now,
+        uploaded_at: now,
         date_of_memory: None,
         file_created_at: None,
         parent_folder_id: None,
@@ -242,7 +246,7 @@ fn metadata_of_asset(call: Call, asset: &AssetMetadata) -> StoredMemoryMetadata 
         people_in_memory: None,
         location: None,
         memory_notes: None,
-        created_by: Some(call.caller.to_text()),
+        created_by: Some(person.acting.to_text()),
         database_storage_edges: vec![Coded(keepsake_api::DatabaseHosting::Icp)],
     }
 }

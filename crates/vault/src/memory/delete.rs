@@ -14,6 +14,7 @@ use crate::capsule::CapsuleStore;
 use crate::error::{Error, Result};
 use crate::ids::{CapsuleId, MemoryId};
 use crate::limits;
+use crate::person::Person;
 
 /// How far a deletion of several memories has come.
 #[derive(Default)]
@@ -43,7 +44,16 @@ impl<M: StableMemory> Vault<M> {
     /// [`Error::Unauthorized`] for the anonymous caller, and for one who may view the memory but not delete it;
     /// [`Error::NotFound`] for a memory that the caller may not view.
     pub fn memories_delete(&mut self, call: Call, id: &str, delete_assets: bool) -> Result<()> {
-        let person = call.person()?;
+        self.delete_for(&self.person(call)?, call.now, id, delete_assets)
+    }
+
+    fn delete_for(
+        &mut self,
+        person: &Person,
+        now: u64,
+        id: &str,
+        delete_assets: bool,
+    ) -> Result<()> {
         let memory_id = MemoryId::parse(id).ok_or(Error::NotFound)?;
         if let Some(capsule) = self.memories.deleted_from(memory_id) {
             let may_govern = self.capsules.roles(person, capsule).may_govern();
@@ -53,11 +63,11 @@ impl<M: StableMemory> Vault<M> {
                 Err(Error::NotFound)
             };
         }
-        let (memory, may) = self.visible_memory(call, id)?;
+        let (memory, may) = self.visible_memory(person, now, id)?;
         if !may.has(Permissions::OWN) {
             return Err(Error::Unauthorized);
         }
-        self.delete_memory(call.now, memory, delete_assets)
+        self.delete_memory(now, memory, delete_assets)
     }
 
     /// Deletes several memories of a capsule, each judged by itself: one that is not there, is in another capsule, or may not be
@@ -90,7 +100,7 @@ impl<M: StableMemory> Vault<M> {
         delete_assets: bool,
         bulk: &mut BulkDelete,
     ) -> Result<bool> {
-        let person = call.person()?;
+        let person = self.person(call)?;
         limits::check_bulk("memory_ids", memories.len())?;
         let capsule = CapsuleId::parse(capsule).ok_or(Error::NotFound)?;
         let work = self.work();
@@ -102,11 +112,15 @@ impl<M: StableMemory> Vault<M> {
             let is_here = MemoryId::parse(id)
                 .and_then(|id| self.memories.capsule_of(id))
                 .is_some_and(|of| of == capsule);
-            if is_here && self.memories_delete(call, id, delete_assets).is_ok() {
+            if is_here
+                && self
+                    .delete_for(&person, call.now, id, delete_assets)
+                    .is_ok()
+            {
                 bulk.deleted += 1;
             }
         }
-        if bulk.deleted == 0 && !self.capsules.roles(person, capsule).may_use() {
+        if bulk.deleted == 0 && !self.capsules.roles(&person, capsule).may_use() {
             return Err(Error::NotFound);
         }
         Ok(false)
@@ -125,8 +139,8 @@ impl<M: StableMemory> Vault<M> {
         delete_assets: bool,
         before: u64,
     ) -> Result<(u32, bool)> {
-        let person = call.person()?;
-        let (capsule, roles) = self.capsule_for(person, capsule)?;
+        let person = self.person(call)?;
+        let (capsule, roles) = self.capsule_for(&person, capsule)?;
         if !roles.may_govern() {
             return Err(Error::Unauthorized);
         }

@@ -3,9 +3,9 @@
 use keepsake_api::{AccessEntry, GrantSource, PersonRef, ResourceRole};
 
 use crate::access::{Permissions, check_person};
-use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::person::Person;
 
 const NAME: &str = "access_entries";
 
@@ -15,7 +15,8 @@ const NAME: &str = "access_entries";
 /// [`Error::Invalid`] for an entry that cannot be, for one id twice, and for too many; [`Error::Unauthorized`] where the caller gives
 /// more than the caller has, or changes or drops an entry that gives more.
 pub fn replaced(
-    call: Call,
+    person: &Person,
+    now: u64,
     may: Permissions,
     before: &[AccessEntry],
     asked: Vec<AccessEntry>,
@@ -39,7 +40,7 @@ pub fn replaced(
             ));
         }
         let old = before.iter().find(|old| old.id == entry.id);
-        let entry = completed(call, entry, old)?;
+        let entry = completed(person, now, entry, old)?;
         if old != Some(&entry) && !may.has(Permissions(entry.perm_mask)) {
             return Err(Error::Unauthorized);
         }
@@ -58,7 +59,12 @@ pub fn replaced(
 
 /// The entry as it will be stored: checked, with mask and role agreeing, and with the vault's own times. One that changes nothing
 /// stays as it was, times included, so that a retry has no second effect.
-fn completed(call: Call, mut entry: AccessEntry, old: Option<&AccessEntry>) -> Result<AccessEntry> {
+fn completed(
+    person: &Person,
+    now: u64,
+    mut entry: AccessEntry,
+    old: Option<&AccessEntry>,
+) -> Result<AccessEntry> {
     if entry.id.is_empty() || entry.id.len() > limits::ENTRY_TEXT_MAX {
         return Err(too_long("id", &entry.id));
     }
@@ -83,7 +89,7 @@ fn completed(call: Call, mut entry: AccessEntry, old: Option<&AccessEntry>) -> R
                 "an entry is public or for a person, not both",
             ));
         }
-        (Some(person), _) => check_person(NAME, person)?,
+        (Some(somebody), _) => check_person(NAME, somebody)?,
         (None, _) => entry.is_public = true,
     }
     if entry.perm_mask == 0 {
@@ -106,15 +112,15 @@ fn completed(call: Call, mut entry: AccessEntry, old: Option<&AccessEntry>) -> R
     if entry.invited_by_person_ref.is_none() {
         entry.invited_by_person_ref = match old {
             Some(old) => old.invited_by_person_ref.clone(),
-            None => Some(PersonRef::Principal(call.caller)),
+            None => Some(PersonRef::Principal(person.acting)),
         };
     }
-    entry.created_at = old.map_or(call.now, |old| old.created_at);
-    entry.updated_at = old.map_or(call.now, |old| old.updated_at);
+    entry.created_at = old.map_or(now, |old| old.created_at);
+    entry.updated_at = old.map_or(now, |old| old.updated_at);
     if let Some(old) = old
         && *old != entry
     {
-        entry.updated_at = call.now;
+        entry.updated_at = now;
     }
     Ok(entry)
 }

@@ -183,9 +183,9 @@ impl<M: Memory> Vault<M> {
 
     fn capsule_to_clean_up(&self, call: Call, capsule: &str) -> Result<CapsuleId> {
         use crate::access::Roles;
-        let person = call.person()?;
+        let person = self.person(call)?;
         let capsule = CapsuleId::parse(capsule).ok_or(Error::NotFound)?;
-        let roles = self.capsules.roles(person, capsule);
+        let roles = self.capsules.roles(&person, capsule);
         if roles.may_govern() || roles.has(Roles::FORMER_OWNER) {
             Ok(capsule)
         } else if roles.may_use() {

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::hash::Sha256Digest;
 use crate::ids::MemoryId;
 use crate::limits;
+use crate::person::Person;
 use crate::token::{TokenKey, TokenScope};
 
 impl<M: StableMemory> Vault<M> {
@@ -31,8 +32,8 @@ impl<M: StableMemory> Vault<M> {
         cursor: Option<&str>,
         limit: Option<u32>,
     ) -> Result<Page> {
-        let person = call.person()?;
-        let (capsule, roles) = self.capsule_for(person, capsule)?;
+        let person = self.person(call)?;
+        let (capsule, roles) = self.capsule_for(&person, capsule)?;
         let may = Permissions::of_roles(roles);
         let limit = page_limit(limit)?;
         let after = cursor.map(parse_cursor).transpose()?;
@@ -56,7 +57,7 @@ impl<M: StableMemory> Vault<M> {
                 memory: memory.id,
             });
             records += record_len;
-            let header = self.header(call, &tokens, memory, may);
+            let header = self.header(&person, call.now, &tokens, memory, may);
             bytes += header_len(&header);
             items.push(header);
         }
@@ -68,12 +69,13 @@ impl<M: StableMemory> Vault<M> {
 
     pub(super) fn header(
         &self,
-        call: Call,
+        person: &Person,
+        now: u64,
         tokens: &TokenKey,
         memory: Memory,
         may: Permissions,
     ) -> MemoryHeader {
-        let derived = self.derived(&memory, call.now);
+        let derived = self.derived(&memory, now);
         // The first of its kind that the vault holds itself: external content has no link here.
         let first = |asset_type| {
             memory.record.assets.iter().find(|asset| {
@@ -88,7 +90,7 @@ impl<M: StableMemory> Vault<M> {
             (AssetKind::Display, readable(AssetType::Display)),
             (AssetKind::Thumbnail, readable(AssetType::Thumbnail)),
         ];
-        let expires = call.now + limits::LISTING_TOKEN_TTL;
+        let expires = now + limits::LISTING_TOKEN_TTL;
         let mut links =
             linked.map(|(kind, asset)| asset.map(|asset| link(memory.id, kind, asset, expires)));
         let token = tokens.mint(&TokenScope {
@@ -103,7 +105,7 @@ impl<M: StableMemory> Vault<M> {
                 .flat_map(|(_, asset)| asset.map(AssetRecord::id))
                 .collect(),
             expires,
-            caller: call.caller,
+            caller: person.acting,
         });
         for link in links.iter_mut().flatten() {
             link.token.clone_from(&token);

@@ -18,12 +18,12 @@ impl<M: StableMemory> Vault<M> {
         call: Call,
         memories: Vec<String>,
     ) -> Result<Vec<MemoryPresenceResult>> {
-        call.person()?;
+        let person = self.person(call)?;
         limits::check_bulk("memory_ids", memories.len())?;
         Ok(memories
             .into_iter()
             .map(|memory_id| {
-                let memory = self.visible_memory(call, &memory_id).ok();
+                let memory = self.visible_memory(&person, call.now, &memory_id).ok();
                 MemoryPresenceResult {
                     metadata_present: memory.is_some(),
                     asset_present: memory

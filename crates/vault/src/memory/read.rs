@@ -8,11 +8,12 @@ use keepsake_api::{
 
 use super::record::{Memory, StoredAsset};
 use crate::Vault;
-use crate::access::{self, Permissions, PersonKey};
+use crate::access::{self, Permissions};
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::ids::{BlobId, CapsuleId, MemoryId};
 use crate::limits;
+use crate::person::Person;
 use crate::stored::Derived;
 
 impl<M: StableMemory> Vault<M> {
@@ -21,15 +22,17 @@ impl<M: StableMemory> Vault<M> {
     /// # Errors
     /// [`Error::Unauthorized`] for the anonymous caller; [`Error::NotFound`] for a memory that the caller may not view.
     pub fn memories_read(&self, call: Call, memory: &str) -> Result<api::Memory> {
-        let (memory, may) = self.visible_memory(call, memory)?;
-        Ok(self.memory_on_the_wire(call, memory, may))
+        let person = self.person(call)?;
+        let (memory, may) = self.visible_memory(&person, call.now, memory)?;
+        Ok(self.memory_on_the_wire(&person, call.now, memory, may))
     }
 
     /// The capsule's newest memories with their ids, at most [`limits::CAPSULE_MEMORIES_MAX`] and as many as fit a reply; inline bytes are
     /// left out where they would not.
     pub(crate) fn newest_memories(
         &self,
-        call: Call,
+        person: &Person,
+        now: u64,
         capsule: CapsuleId,
         may: Permissions,
     ) -> Vec<(String, api::Memory)> {
@@ -47,7 +50,7 @@ impl<M: StableMemory> Vault<M> {
                 break;
             }
             records_left = records_left.saturating_sub(len);
-            let mut wire = self.memory_on_the_wire(call, memory, may);
+            let mut wire = self.memory_on_the_wire(person, now, memory, may);
             for asset in &mut wire.inline_assets {
                 if asset.bytes.len() > inline_left {
                     asset.bytes.clear();
@@ -59,13 +62,17 @@ impl<M: StableMemory> Vault<M> {
         newest
     }
 
-    /// The memory with this id, and what the caller may do with it: at least view it.
-    pub(crate) fn visible_memory(&self, call: Call, id: &str) -> Result<(Memory, Permissions)> {
-        let person = call.person()?;
+    /// The memory with this id, and what the person may do with it: at least view it.
+    pub(crate) fn visible_memory(
+        &self,
+        person: &Person,
+        now: u64,
+        id: &str,
+    ) -> Result<(Memory, Permissions)> {
         let memory = MemoryId::parse(id)
             .and_then(|id| self.memories.get(id))
             .ok_or(Error::NotFound)?;
-        let may = self.permissions_on(person, call.now, &memory);
+        let may = self.permissions_on(person, now, &memory);
         if may.has(Permissions::VIEW) {
             Ok((memory, may))
         } else {
@@ -74,12 +81,7 @@ impl<M: StableMemory> Vault<M> {
     }
 
     /// What the person may do with the memory at this time.
-    pub(crate) fn permissions_on(
-        &self,
-        person: PersonKey,
-        now: u64,
-        memory: &Memory,
-    ) -> Permissions {
+    pub(crate) fn permissions_on(&self, person: &Person, now: u64, memory: &Memory) -> Permissions {
         let roles = self.capsules.roles(person, memory.capsule);
         // A capsule that was deleted is gone for everybody, whatever its memories' entries say until they are cleared away.
         if memory.record.access.is_empty() || !self.capsules.exists(memory.capsule) {
@@ -91,16 +93,16 @@ impl<M: StableMemory> Vault<M> {
 
     pub(crate) fn memory_on_the_wire(
         &self,
-        call: Call,
+        person: &Person,
+        now: u64,
         memory: Memory,
         may: Permissions,
     ) -> api::Memory {
-        let derived = self.derived(&memory, call.now);
+        let derived = self.derived(&memory, now);
         let entries: Vec<AccessEntry> = memory.record.access_entries();
         let access_entries = if may.has(Permissions::SHARE) {
             entries
         } else {
-            let person = PersonKey::of_principal(call.caller);
             entries
                 .into_iter()
                 .filter(|entry| access::concerns(entry, person, &self.facts.of(memory.capsule)))

@@ -14,6 +14,7 @@ use crate::capsule::CapsuleStore;
 use crate::error::{Error, Result};
 use crate::ids::{AssetId, BlobId};
 use crate::limits;
+use crate::person::Person;
 use crate::stable::Record;
 
 impl<M: StableMemory> Vault<M> {
@@ -119,7 +120,7 @@ impl<M: StableMemory> Vault<M> {
         call: Call,
         memory: &str,
     ) -> Result<AssetCleanupResult> {
-        let memory = self.manageable_memory(call, memory)?;
+        let memory = self.manageable_memory(&self.person(call)?, call.now, memory)?;
         let memory_id = memory.id.to_string();
         let cleaned = memory.record.assets.len() as u32;
         self.remove_assets(call, memory, |_| true)?;
@@ -157,7 +158,7 @@ impl<M: StableMemory> Vault<M> {
         memories: &[String],
         result: &mut BulkResult,
     ) -> Result<bool> {
-        call.person()?;
+        call.check_named()?;
         limits::check_bulk("memory_ids", memories.len())?;
         let work = self.work();
         let looked_at = result.ok.len() + result.failed.len();
@@ -176,8 +177,13 @@ impl<M: StableMemory> Vault<M> {
         Ok(false)
     }
 
-    pub(super) fn manageable_memory(&self, call: Call, memory: &str) -> Result<Memory> {
-        let (memory, may) = self.visible_memory(call, memory)?;
+    pub(super) fn manageable_memory(
+        &self,
+        person: &Person,
+        now: u64,
+        memory: &str,
+    ) -> Result<Memory> {
+        let (memory, may) = self.visible_memory(person, now, memory)?;
         if may.has(Permissions::MANAGE) {
             Ok(memory)
         } else {
@@ -209,7 +215,7 @@ impl<M: StableMemory> Vault<M> {
         memory: &str,
         find: impl FnOnce(&Memory) -> Option<AssetId>,
     ) -> Result<AssetRemovalResult> {
-        let memory = self.manageable_memory(call, memory)?;
+        let memory = self.manageable_memory(&self.person(call)?, call.now, memory)?;
         let memory_id = memory.id.to_string();
         let found = find(&memory);
         if let Some(id) = found {

@@ -10,6 +10,7 @@ use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::ids::AssetId;
 use crate::limits;
+use crate::person::Person;
 use crate::token::{SECRET, TokenKey, TokenScope};
 
 impl<M: StableMemory> Vault<M> {
@@ -28,9 +29,18 @@ impl<M: StableMemory> Vault<M> {
         assets: Option<&[String]>,
         ttl_seconds: u32,
     ) -> Result<String> {
-        let (memory, may) = self.visible_memory(call, memory)?;
+        let person = self.person(call)?;
+        let (memory, may) = self.visible_memory(&person, call.now, memory)?;
         let variants = parse_variants(variants)?;
-        let scope = scope(call, &memory, may, variants, assets, ttl_seconds)?;
+        let scope = scope(
+            &person,
+            call.now,
+            &memory,
+            may,
+            variants,
+            assets,
+            ttl_seconds,
+        )?;
         Ok(TokenKey::new(self.settings.secret(SECRET)?).mint(&scope))
     }
 
@@ -47,16 +57,24 @@ impl<M: StableMemory> Vault<M> {
         assets: Option<&[String]>,
         ttl_seconds: u32,
     ) -> Result<Vec<(String, String)>> {
-        call.person()?;
+        let person = self.person(call)?;
         limits::check_bulk("memory_ids", memories.len())?;
         let variants = parse_variants(variants)?;
         let key = TokenKey::new(self.settings.secret(SECRET)?);
         Ok(memories
             .into_iter()
             .filter_map(|id| {
-                let (memory, may) = self.visible_memory(call, &id).ok()?;
-                let scope =
-                    scope(call, &memory, may, variants.clone(), assets, ttl_seconds).ok()?;
+                let (memory, may) = self.visible_memory(&person, call.now, &id).ok()?;
+                let scope = scope(
+                    &person,
+                    call.now,
+                    &memory,
+                    may,
+                    variants.clone(),
+                    assets,
+                    ttl_seconds,
+                )
+                .ok()?;
                 Some((id, key.mint(&scope)))
             })
             .collect())
@@ -64,7 +82,8 @@ impl<M: StableMemory> Vault<M> {
 }
 
 fn scope(
-    call: Call,
+    person: &Person,
+    now: u64,
     memory: &Memory,
     may: Permissions,
     variants: Vec<AssetType>,
@@ -100,8 +119,8 @@ fn scope(
         memory: memory.id,
         variants,
         assets,
-        expires: call.now + u64::from(ttl) * 1_000_000_000,
-        caller: call.caller,
+        expires: now + u64::from(ttl) * 1_000_000_000,
+        caller: person.acting,
     })
 }
 

@@ -33,7 +33,8 @@ impl<M: StableMemory> Vault<M> {
         id: &str,
         update: MemoryUpdateData,
     ) -> Result<api::Memory> {
-        let (memory, may) = self.visible_memory(call, id)?;
+        let person = self.person(call)?;
+        let (memory, may) = self.visible_memory(&person, call.now, id)?;
         let says = update.name.is_some() || update.metadata.is_some();
         if (says && !may.has(Permissions::MANAGE))
             || (update.access_entries.is_some() && !may.has(Permissions::SHARE))
@@ -49,13 +50,13 @@ impl<M: StableMemory> Vault<M> {
         }
         if let Some(asked) = update.access_entries {
             let before = memory.record.access_entries();
-            let after = entries::replaced(call, may, &before, asked)?;
+            let after = entries::replaced(&person, call.now, may, &before, asked)?;
             changed.record.access = after.into_iter().map(Into::into).collect();
         }
         check_metadata_len("metadata", &changed.record.metadata)?;
         let changed = self.replace_memory(call, &memory, changed)?;
         // With the permissions from before: a caller may just have given up its own.
-        Ok(self.memory_on_the_wire(call, changed, may))
+        Ok(self.memory_on_the_wire(&person, call.now, changed, may))
     }
 
     /// Adds one access entry, or replaces the one with its id; returns it as it is stored. The others stay as they are, whoever
@@ -101,14 +102,15 @@ impl<M: StableMemory> Vault<M> {
         id: &str,
         change: impl FnOnce(&mut Vec<AccessEntry>),
     ) -> Result<Memory> {
-        let (memory, may) = self.visible_memory(call, id)?;
+        let person = self.person(call)?;
+        let (memory, may) = self.visible_memory(&person, call.now, id)?;
         if !may.has(Permissions::SHARE) {
             return Err(Error::Unauthorized);
         }
         let before = memory.record.access_entries();
         let mut asked = before.clone();
         change(&mut asked);
-        let after = entries::replaced(call, may, &before, asked)?;
+        let after = entries::replaced(&person, call.now, may, &before, asked)?;
         let mut changed = memory.clone();
         changed.record.access = after.into_iter().map(Into::into).collect();
         self.replace_memory(call, &memory, changed)

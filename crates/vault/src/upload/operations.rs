@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::hash::{ResumableSha256, Sha256Digest};
 use crate::ids::{BlobId, CapsuleId, Idem, SessionId, session_idem_key, session_owner_key};
 use crate::limits;
+use crate::person::Person;
 
 fn held_blob(blob: &Blob) -> HeldBlob {
     HeldBlob {
@@ -52,15 +53,15 @@ impl<M: Memory> Vault<M> {
         expected_chunks: u32,
         idem: &str,
     ) -> Result<u64> {
-        let person = call.person()?;
-        let (capsule, _) = self.capsule_for(person, capsule)?;
+        let person = self.person(call)?;
+        let (capsule, _) = self.capsule_for(&person, capsule)?;
         let idem = Idem::parse(idem)?;
         match expected_chunks {
             0 => return Err(Error::ExpectedChunksZero),
             1..=limits::CHUNKS_MAX => {}
             _ => return Err(Error::ExpectedChunksTooLarge(expected_chunks)),
         }
-        self.open_session(call, capsule, expected_chunks, idem, None)
+        self.open_session(&person, call.now, capsule, expected_chunks, idem, None)
     }
 
     /// Opens a session as [`Self::uploads_begin`] does, for content that is announced: the quota is checked before any byte travels, and
@@ -76,8 +77,8 @@ impl<M: Memory> Vault<M> {
         content: &UploadAnnouncement,
         idem: &str,
     ) -> Result<UploadBegin> {
-        let person = call.person()?;
-        let (capsule, _) = self.capsule_for(person, capsule)?;
+        let person = self.person(call)?;
+        let (capsule, _) = self.capsule_for(&person, capsule)?;
         let idem = Idem::parse(idem)?;
         if content.chunk_size == 0 || content.chunk_size > limits::CHUNK_MAX {
             return Err(Error::invalid(
@@ -102,11 +103,18 @@ impl<M: Memory> Vault<M> {
             return Ok(UploadBegin::Present(held_blob(&blob)));
         }
         self.check_quota(&self.capsules.usage(capsule), content.total_len)?;
-        self.open_session(call, capsule, expected_chunks, idem, Some(announced))
-            .map(|session| UploadBegin::Open {
-                session,
-                expected_chunks,
-            })
+        self.open_session(
+            &person,
+            call.now,
+            capsule,
+            expected_chunks,
+            idem,
+            Some(announced),
+        )
+        .map(|session| UploadBegin::Open {
+            session,
+            expected_chunks,
+        })
     }
 
     /// For each of these SHA-256 a blob of the capsule with that content, where it has one.
@@ -120,8 +128,8 @@ impl<M: Memory> Vault<M> {
         capsule: &str,
         hashes: &[ByteBuf],
     ) -> Result<Vec<Option<HeldBlob>>> {
-        let person = call.person()?;
-        let (capsule, _) = self.capsule_for(person, capsule)?;
+        let person = self.person(call)?;
+        let (capsule, _) = self.capsule_for(&person, capsule)?;
         limits::check_bulk("hashes", hashes.len())?;
         hashes
             .iter()
@@ -137,20 +145,25 @@ impl<M: Memory> Vault<M> {
 
     fn open_session(
         &mut self,
-        call: Call,
+        person: &Person,
+        now: u64,
         capsule: CapsuleId,
         expected_chunks: u32,
         idem: Idem,
         announced: Option<Announced>,
     ) -> Result<u64> {
-        let idem_key = session_idem_key(capsule, call.caller, idem);
-        if let Some(session) = self.sessions.by_idem(idem_key) {
-            if self.is_alive(session, call.now) {
-                return Ok(session.0);
+        // A session that another of the person's principals opened, before they were linked, is the person's too.
+        for principal in person.principals() {
+            let idem_key = session_idem_key(capsule, principal, idem);
+            if let Some(session) = self.sessions.by_idem(idem_key) {
+                if self.is_alive(session, now) {
+                    return Ok(session.0);
+                }
+                self.expire(session)?;
             }
-            self.expire(session)?;
         }
-        let owner = session_owner_key(capsule, call.caller.as_slice());
+        let idem_key = session_idem_key(capsule, person.acting, idem);
+        let owner = session_owner_key(capsule, person.acting.as_slice());
         if self.sessions.open_count(owner) >= self.settings.get().open_sessions() {
             return Err(Error::ResourceExhausted);
         }
@@ -169,10 +182,10 @@ impl<M: Memory> Vault<M> {
         self.arena.write(table, &vec![0; table_len as usize]);
         let mut record = SessionRecord::new(
             capsule,
-            call.caller,
+            person.acting,
             idem_key,
             expected_chunks,
-            call.now,
+            now,
             table,
         );
         record.announced = announced;
@@ -238,9 +251,8 @@ impl<M: Memory> Vault<M> {
     /// # Errors
     /// [`Error::Unauthorized`] for the anonymous caller; [`Error::NotFound`] for a session that the caller did not open.
     pub fn uploads_abort(&mut self, call: Call, session: u64) -> Result<()> {
-        call.person()?;
         let id = SessionId(session);
-        let mut session = self.own_session(call, id)?;
+        let mut session = self.own_session(&self.person(call)?, call.now, id)?;
         if !matches!(session.state, SessionState::Open(_)) {
             return Ok(());
         }
@@ -251,19 +263,24 @@ impl<M: Memory> Vault<M> {
         Ok(())
     }
 
-    /// The caller's session, unless it has expired.
-    pub(super) fn own_session(&self, call: Call, id: SessionId) -> Result<SessionRecord> {
+    /// The session, if the person opened it, by whichever of its principals, and it has not expired.
+    pub(super) fn own_session(
+        &self,
+        person: &Person,
+        now: u64,
+        id: SessionId,
+    ) -> Result<SessionRecord> {
         self.sessions
             .get(id)
-            .filter(|session| session.is_by(call.caller) && call.now < session.expires_at())
+            .filter(|session| person.includes(session.creator()) && now < session.expires_at())
             .ok_or(Error::NotFound)
     }
 
     /// The caller's session, in a capsule that the caller may still use.
     pub(super) fn session_of(&self, call: Call, id: SessionId) -> Result<SessionRecord> {
-        let person = call.person()?;
-        let session = self.own_session(call, id)?;
-        if self.capsules.roles(person, session.capsule()).may_use() {
+        let person = self.person(call)?;
+        let session = self.own_session(&person, call.now, id)?;
+        if self.capsules.roles(&person, session.capsule()).may_use() {
             Ok(session)
         } else {
             Err(Error::NotFound)

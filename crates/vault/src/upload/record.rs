@@ -101,10 +101,6 @@ impl SessionRecord {
     pub fn creator_key(&self) -> PersonKey {
         PersonKey::of_principal(Principal::from_slice(&self.creator))
     }
-
-    pub fn is_by(&self, caller: Principal) -> bool {
-        self.creator == caller.as_slice()
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]

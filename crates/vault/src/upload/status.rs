@@ -10,6 +10,7 @@ use crate::call::Call;
 use crate::error::Result;
 use crate::ids::{BlobId, SessionId};
 use crate::limits;
+use crate::person::Person;
 
 /// Most gaps that one answer names.
 const GAPS_MAX: usize = 1_000;
@@ -20,24 +21,21 @@ impl<M: Memory> Vault<M> {
     /// # Errors
     /// [`crate::Error::Unauthorized`] for the anonymous caller; [`crate::Error::NotFound`] for a session that the caller did not open.
     pub fn uploads_status(&self, call: Call, session: u64) -> Result<UploadStatus> {
-        call.person()?;
         let id = SessionId(session);
-        let session = self.own_session(call, id)?;
+        let session = self.own_session(&self.person(call)?, call.now, id)?;
         Ok(self.status_of(id, &session))
     }
 
-    /// The caller's sessions that have not expired, by number; at most 1,000.
+    /// The sessions that the caller's principals opened and that have not expired, at most 1,000: principal by principal, by number.
     ///
     /// # Errors
     /// [`crate::Error::Unauthorized`] for the anonymous caller.
     pub fn uploads_list(&self, call: Call) -> Result<Vec<UploadStatus>> {
-        let person = call.person()?;
+        let person = self.person(call)?;
         Ok(self
-            .sessions
-            .of_creator(person)
-            .take(limits::BULK_MAX)
+            .sessions_of(&person)
             .filter_map(|id| {
-                let session = self.own_session(call, id).ok()?;
+                let session = self.own_session(&person, call.now, id).ok()?;
                 Some(self.status_of(id, &session))
             })
             .collect())
@@ -49,11 +47,9 @@ impl<M: Memory> Vault<M> {
     /// # Errors
     /// [`crate::Error::Unauthorized`] for the anonymous caller.
     pub fn uploads_cleanup_expired(&mut self, call: Call) -> Result<u32> {
-        let person = call.person()?;
+        let person = self.person(call)?;
         let expired: Vec<SessionId> = self
-            .sessions
-            .of_creator(person)
-            .take(limits::BULK_MAX)
+            .sessions_of(&person)
             .filter(|id| !self.is_alive(*id, call.now))
             .collect();
         let work = self.work();
@@ -66,6 +62,14 @@ impl<M: Memory> Vault<M> {
             cleared += 1;
         }
         Ok(cleared)
+    }
+
+    /// The sessions that the person's principals opened, at most 1,000.
+    fn sessions_of<'a>(&'a self, person: &'a Person) -> impl Iterator<Item = SessionId> + 'a {
+        person
+            .keys()
+            .flat_map(|key| self.sessions.of_creator(key))
+            .take(limits::BULK_MAX)
     }
 
     fn status_of(&self, id: SessionId, session: &SessionRecord) -> UploadStatus {
