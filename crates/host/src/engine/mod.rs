@@ -44,8 +44,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 
-/// Cycles a canister is told it has.
-const CYCLE_BALANCE: u128 = 100_000_000_000_000;
+/// Cycles a canister is told it has, all of them to spend: nothing is charged here, and no size of a canister makes this balance look low.
+/// It fits the 64 bits of the older system call.
+const CYCLE_BALANCE: u128 = 1_000_000_000_000_000_000;
 
 /// The canister id of a state folder made without asking for one: what older local scripts expect.
 const DEFAULT_CANISTER_ID: &str = "uxrrr-q7777-77774-qaaaq-cai";
