@@ -62,6 +62,7 @@ impl<M: Memory> Vault<M> {
             _ => return Err(Error::ExpectedChunksTooLarge(expected_chunks)),
         }
         self.open_session(&person, call.now, capsule, expected_chunks, idem, None)
+            .map(|(session, _)| session)
     }
 
     /// Opens a session as [`Self::uploads_begin`] does, for content that is announced: the quota is checked before any byte travels, and
@@ -111,7 +112,7 @@ impl<M: Memory> Vault<M> {
             idem,
             Some(announced),
         )
-        .map(|session| UploadBegin::Open {
+        .map(|(session, expected_chunks)| UploadBegin::Open {
             session,
             expected_chunks,
         })
@@ -143,6 +144,8 @@ impl<M: Memory> Vault<M> {
             .collect()
     }
 
+    /// The session that is open under this key, or a new one; and how many chunks it expects, which for one that was open already may be
+    /// another number than now.
     fn open_session(
         &mut self,
         person: &Person,
@@ -151,15 +154,17 @@ impl<M: Memory> Vault<M> {
         expected_chunks: u32,
         idem: Idem,
         announced: Option<Announced>,
-    ) -> Result<u64> {
+    ) -> Result<(u64, u32)> {
         // A session that another of the person's principals opened, before they were linked, is the person's too.
         for principal in person.principals() {
             let idem_key = session_idem_key(capsule, principal, idem);
             if let Some(session) = self.sessions.by_idem(idem_key) {
-                if self.is_alive(session, now) {
-                    return Ok(session.0);
+                match self.sessions.get(session) {
+                    Some(record) if now < record.expires_at() => {
+                        return Ok((session.0, record.expected_chunks));
+                    }
+                    _ => self.expire(session)?,
                 }
-                self.expire(session)?;
             }
         }
         let idem_key = session_idem_key(capsule, person.acting, idem);
@@ -191,7 +196,7 @@ impl<M: Memory> Vault<M> {
         record.announced = announced;
         self.sessions.insert(session, &record);
         self.sessions.opened(session, idem_key, owner);
-        Ok(session.0)
+        Ok((session.0, expected_chunks))
     }
 
     /// Receives one chunk: any order, any number of times. The same bytes again change nothing; other bytes replace the first.
