@@ -14,6 +14,9 @@ pub enum OpenError {
     Store(#[from] StoreError),
     #[error("the state folder belongs to canister {found}, not to {asked}")]
     OtherCanister { found: Principal, asked: Principal },
+    /// The start could not be committed.
+    #[error("the state could not be stored: {0}")]
+    Storage(String),
     #[error("this machine cannot run the canister: {0}")]
     Machine(String),
 }

@@ -220,15 +220,20 @@ struct Consistent {
 
 /// The heap, stable memory and the certificate of one commit.
 fn consistent(shared: &Shared) -> Result<Consistent, Reject> {
-    let failed = |error: StoreError| rejects::storage(&error);
+    let failed = |error: StoreError| rejects::unreadable(&error);
     loop {
         let view = shared.store.view().map_err(failed)?;
         let Some(record) = view.canister().map_err(failed)? else {
             return Err(rejects::no_module());
         };
-        // The version may have been replaced between the two look-ups; then there is a newer one.
         let Some(version) = shared.published.at(record.commit) else {
-            continue;
+            let latest = shared.published.latest().map_or(0, |latest| latest.commit);
+            if latest >= record.commit {
+                // It was replaced between the two look-ups; there is a newer one.
+                continue;
+            }
+            // A commit that failed and is on the disk all the same. The canister is about to be started from there.
+            return Err(rejects::restarting());
         };
         let wanted = version
             .module

@@ -1,6 +1,7 @@
 //! The rejects the engine itself answers with, in the Internet Computer's codes.
 
 use crate::message::{Reject, RejectCode};
+use crate::store::StoreError;
 
 /// The engine is closed.
 pub fn stopped() -> Reject {
@@ -65,11 +66,32 @@ pub fn no_method(kind: &str, method: &str) -> Reject {
     }
 }
 
-/// What a message did could not be stored, or what it needs could not be read.
+/// What a message did could not be stored. The Internet Computer has no error code for it.
 pub fn storage(error: &dyn std::fmt::Display) -> Reject {
     Reject {
         code: RejectCode::SysTransient,
         message: format!("the state could not be stored: {error}"),
-        error_code: Some("IC0207".into()),
+        error_code: None,
+    }
+}
+
+/// What is needed to answer could not be read. Trying again helps unless it is damaged.
+pub fn unreadable(error: &StoreError) -> Reject {
+    Reject {
+        code: match error {
+            StoreError::Damaged(_) | StoreError::Record(_) => RejectCode::SysFatal,
+            _ => RejectCode::SysTransient,
+        },
+        message: format!("the state could not be read: {error}"),
+        error_code: None,
+    }
+}
+
+/// The canister is being started again after a failure.
+pub fn restarting() -> Reject {
+    Reject {
+        code: RejectCode::SysTransient,
+        message: "the canister is being started again after the disk has failed".into(),
+        error_code: None,
     }
 }

@@ -61,7 +61,7 @@ impl From<SubmitError> for Refused {
             SubmitError::Storage(_) => Self::Rejected(Reject {
                 code: RejectCode::SysTransient,
                 message: error.to_string(),
-                error_code: Some("IC0207".to_string()),
+                error_code: None,
             }),
             SubmitError::Stopped => Self::Unavailable(error.to_string()),
         }

@@ -152,6 +152,9 @@ pub enum Trap {
     Wasm(String),
     #[error("The host could not execute the message: {0}")]
     Host(String),
+    /// What the message wanted to read is not what was written. Trying again does not help.
+    #[error("The host could not execute the message: {0}")]
+    Damaged(String),
 }
 
 impl Trap {
@@ -162,12 +165,14 @@ impl Trap {
             Trap::Contract(_) => (RejectCode::CanisterError, "IC0504"),
             Trap::InstructionLimit(_) => (RejectCode::CanisterError, "IC0522"),
             Trap::Wasm(_) => (RejectCode::CanisterError, "IC0502"),
-            Trap::Host(_) => (RejectCode::SysTransient, "IC0205"),
+            // The Internet Computer has no codes for these.
+            Trap::Host(_) => (RejectCode::SysTransient, ""),
+            Trap::Damaged(_) => (RejectCode::SysFatal, ""),
         };
         Reject {
             code,
             message: self.to_string(),
-            error_code: Some(error_code.into()),
+            error_code: Some(error_code.to_owned()).filter(|code| !code.is_empty()),
         }
     }
 }

@@ -14,13 +14,16 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// The format version of before there were checksums.
+const WITHOUT_CHECKSUMS: &str = "1";
+
 /// Why a folder cannot be used as a state folder.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     #[error("the state folder {0} is in use by another process")]
     Locked(PathBuf),
     #[error(
-        "the state folder {folder} has format version {found}, and this program knows version {FORMAT_VERSION} only"
+        "the state folder {folder} has format version {found}, and this program knows versions up to {FORMAT_VERSION} only"
     )]
     OtherVersion { folder: PathBuf, found: String },
     #[error("{0} is not a state folder: it holds other files")]
@@ -70,6 +73,10 @@ impl Folder {
         let version = path.join("version");
         match fs::read_to_string(&version) {
             Ok(found) if found.trim() == FORMAT_VERSION.to_string() => {}
+            // Its records are read as they are, and what is written from now on only this version reads.
+            Ok(found) if found.trim() == WITHOUT_CHECKSUMS => {
+                write_version(&version).map_err(fail)?
+            }
             Ok(found) => {
                 return Err(FolderError::OtherVersion {
                     folder: path.to_path_buf(),
@@ -77,11 +84,15 @@ impl Folder {
                 });
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                replace(&version, format!("{FORMAT_VERSION}\n").as_bytes()).map_err(fail)?;
+                write_version(&version).map_err(fail)?;
             }
             Err(error) => return Err(fail(error)),
         }
         private_dir(&path.join("data")).map_err(fail)?;
+        // What is in the folders is durable only if they are: `data` in this one, and this one, which may be new, in its own.
+        for folder in path.canonicalize().map_err(fail)?.ancestors().take(2) {
+            sync_dir(folder).map_err(fail)?;
+        }
         Ok(Folder {
             path: path.to_path_buf(),
             _lock: lock,
@@ -141,6 +152,18 @@ pub fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+fn write_version(file: &Path) -> io::Result<()> {
+    replace(file, format!("{FORMAT_VERSION}\n").as_bytes())
+}
+
+/// Makes a folder's entries durable, where this user may read the folder.
+fn sync_dir(folder: &Path) -> io::Result<()> {
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        result => result,
+    }
+}
+
 /// Creates a folder, and those above it, for its owner only.
 pub fn private_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
@@ -177,11 +200,18 @@ mod tests {
     #[test]
     fn another_version_and_other_peoples_files_are_refused() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("version"), "2\n").unwrap();
-        assert!(matches!(
-            Folder::open(dir.path()),
-            Err(FolderError::OtherVersion { found, .. }) if found == "2"
-        ));
+        for other in ["3", "0", "", "two", "2 2", "11"] {
+            fs::write(dir.path().join("version"), other).unwrap();
+            assert!(matches!(
+                Folder::open(dir.path()),
+                Err(FolderError::OtherVersion { found, .. }) if found == other
+            ));
+            assert!(!dir.path().join("data").exists());
+        }
+        fs::write(dir.path().join("version"), "1\n").unwrap();
+        Folder::open(dir.path()).unwrap();
+        let version = fs::read_to_string(dir.path().join("version")).unwrap();
+        assert_eq!(version, "2\n");
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("holiday.jpg"), "").unwrap();
         assert!(matches!(

@@ -7,47 +7,47 @@
 //! | ---------- | --------------------------------------- | ------------------------------------------------- |
 //! | `meta`     | `canister`                              | [`CanisterRecord`]                                |
 //! |            | `wasm`                                  | the installed module, as it was handed in         |
-//! | `stable`   | index of the unit, u64 big-endian       | [`UNIT_HEADER`] bytes of header, [`UNIT_BYTES`] of stable memory |
+//! | `stable`   | index of the unit, u64 big-endian       | header with checksum, [`UNIT_BYTES`] of stable memory |
+//! | `present`  | index of a block of units, likewise     | header with checksum, a bit for every unit ever written |
 //! | `requests` | request id, 32 bytes                    | [`RequestRecord`]                                 |
 //! | `expiries` | expiry u64 big-endian, then request id  | nothing                                           |
 //!
 //! Invariants: a transaction holds whole messages only, with their stable memory, their replies and the
 //! canister's record together (I2); a unit never written is absent and reads as zeros; the commit is on the disk when
-//! [`Store::commit`] returns.
+//! [`Store::commit`] returns; what is read is what was written, or an error ([`seal`]); a failed commit leaves the last one in
+//! place, readable, and nothing is written before that is certain ([`Store::repair`]).
 
+mod database;
 mod folder;
+mod presence;
 mod records;
+mod seal;
 mod stable;
 #[cfg(test)]
 mod tests;
+mod view;
 
 pub use folder::{Folder, FolderError, private_dir, replace};
 pub use records::{CanisterRecord, RequestRecord};
 pub use stable::{MAX_STABLE_PAGES, Overlay, StableError, StableMemory, WASM_PAGE};
+pub use view::View;
 
 use crate::message::RequestId;
-use heed::byteorder::BigEndian;
-use heed::types::{Bytes, Str, U64, Unit};
-use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, RoTxn, WithoutTls};
-use std::io::Write;
-use std::path::Path;
+use database::{Opened, Tables};
+use heed::RwTxn;
+use presence::Marker;
+use seal::{Place, UNIT_HEADER};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// The version of the layout described in this module's header.
-pub const FORMAT_VERSION: u32 = 1;
-
-/// Bytes before the data of a stored unit: the record's version (1), then seven zeros kept for a checksum.
-const UNIT_HEADER: usize = 8;
+/// The version of the layout described in this module's header. Version 1, which had no checksums, is read and becomes version 2.
+pub const FORMAT_VERSION: u32 = 2;
 
 /// Bytes of stable memory in one stored unit. LMDB puts a value of more than about half a page on a page of
 /// its own, behind a header of 16 bytes: header, record header and data together fill one page exactly, so that all pages
 /// of the file have one size and its free space cannot fragment (docs/decisions/0001-store.md).
 pub const UNIT_BYTES: usize = 4096 - 16 - UNIT_HEADER;
-
-/// Address space reserved for the database, in bytes; tried from the largest. LMDB cannot grow past it.
-const MAP_SIZES: [usize; 4] = [1 << 40, 1 << 38, 1 << 36, 1 << 34];
-
-/// Read transactions that may be open at once: the query workers, the executor and the handles' look-ups.
-const MAX_READERS: u32 = 512;
 
 /// Requests forgotten in one commit at most, so that no commit has to clean up after a long pause.
 pub const MAX_PRUNED_PER_COMMIT: usize = 256;
@@ -55,19 +55,43 @@ pub const MAX_PRUNED_PER_COMMIT: usize = 256;
 /// Why the database did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// Nothing of the commit is kept. Goes away when there is room again.
     #[error("the state folder's disk is full")]
     DiskFull,
+    /// Nothing of the commit is kept, or it is undecided until [`Store::repair`] has succeeded.
     #[error("the state folder's database failed: {0}")]
     Database(#[source] heed::Error),
+    /// What is on the disk is not what was written. Nothing of it is handed out; everything else can be read.
+    #[error(
+        "the state folder is damaged: {0} is not what was written; `keepsake check` says what else is affected"
+    )]
+    Damaged(String),
     #[error("the state folder's database holds a record this version cannot read: {0}")]
     Record(String),
+    /// After a failure, while the database is still being read from or cannot be opened again.
+    #[error("the state folder's database failed and is not open again yet")]
+    Closed,
+}
+
+impl StoreError {
+    fn io(error: io::Error) -> StoreError {
+        heed::Error::Io(error).into()
+    }
 }
 
 impl From<heed::Error> for StoreError {
     fn from(error: heed::Error) -> Self {
+        use heed::MdbError::{Corrupted, CursorFull, MapFull, PageNotFound};
         match &error {
-            heed::Error::Mdb(heed::MdbError::MapFull) => StoreError::DiskFull,
-            heed::Error::Io(io) if io.raw_os_error() == Some(libc::ENOSPC) => StoreError::DiskFull,
+            heed::Error::Mdb(MapFull) => StoreError::DiskFull,
+            heed::Error::Io(io)
+                if matches!(io.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT)) =>
+            {
+                StoreError::DiskFull
+            }
+            heed::Error::Mdb(Corrupted | PageNotFound | CursorFull) => {
+                StoreError::Damaged(format!("a page of the database ({error})"))
+            }
             _ => StoreError::Database(error),
         }
     }
@@ -85,15 +109,28 @@ pub struct Commit<'a> {
     pub prune_before: u64,
 }
 
-type Table<K> = Database<'static, K, Bytes>;
+/// What a failed commit has left behind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Health {
+    Sound,
+    /// Opened again; what LMDB took back in memory may not be on the disk yet.
+    Unflushed,
+    /// LMDB does nothing any more until it is opened again.
+    Failed,
+}
+
+/// The database, and in what state it is.
+struct State {
+    /// `None` where it could not be opened again after a failure.
+    opened: Option<Opened>,
+    health: Health,
+}
 
 /// The open database. All methods may be called from any thread; writers wait for each other.
 pub struct Store {
-    env: Env<WithoutTls>,
-    meta: Table<Str>,
-    stable: Table<U64<BigEndian>>,
-    requests: Table<Bytes>,
-    expiries: Database<'static, Bytes, Unit>,
+    folder: PathBuf,
+    max_bytes: Option<usize>,
+    state: RwLock<State>,
 }
 
 impl Store {
@@ -102,103 +139,150 @@ impl Store {
     /// It grows to `max_bytes` at most, on the disk; without a bound, to what the address space has room for. What does not fit is
     /// [`StoreError::DiskFull`], as on a full disk.
     pub fn open(folder: &Path, max_bytes: Option<usize>) -> Result<Store, StoreError> {
-        let env = match max_bytes {
-            Some(bytes) => open_environment(folder, &[bytes])?,
-            None => open_environment(folder, &MAP_SIZES)?,
-        };
-        let txn = env.write_txn()?;
-        let tables =
-            env.create_databases_and_commit(txn, |open, txn| -> Result<_, heed::Error> {
-                Ok(CommitOrAbort::<_, ()>::Commit((
-                    open.create_database(txn, Some("meta"))?,
-                    open.create_database(txn, Some("stable"))?,
-                    open.create_database(txn, Some("requests"))?,
-                    open.create_database(txn, Some("expiries"))?,
-                )))
-            })?;
-        let CommitOrAbort::Commit((meta, stable, requests, expiries)) = tables else {
-            return Err(StoreError::Record("the tables could not be opened".into()));
-        };
+        let opened = Opened::open(folder, max_bytes)?;
         Ok(Store {
-            env,
-            meta,
-            stable,
-            requests,
-            expiries,
+            folder: folder.to_path_buf(),
+            max_bytes,
+            state: RwLock::new(State {
+                opened: Some(opened),
+                health: Health::Sound,
+            }),
         })
     }
 
-    /// Writes one group and waits until it is on the disk. Returns the requests forgotten. On an error nothing of it is kept.
+    /// Writes one group and waits until it is on the disk. Returns the requests forgotten.
+    ///
+    /// # Errors
+    /// Nothing of it is visible then. After one, [`Store::repair`] has to succeed before anything is committed again.
     pub fn commit(&self, commit: &Commit<'_>) -> Result<Vec<RequestId>, StoreError> {
-        let mut txn = self.env.write_txn()?;
-        for (index, data) in commit.units.units() {
-            self.stable
-                .put_reserved(&mut txn, &index, UNIT_HEADER + UNIT_BYTES, |space| {
-                    space.write_all(&[1, 0, 0, 0, 0, 0, 0, 0])?;
-                    space.write_all(data)
-                })?;
-        }
-        for (id, record) in commit.requests {
-            self.requests.put(&mut txn, id, &record.to_bytes()?)?;
-            self.expiries
-                .put(&mut txn, &expiry_key(record.expiry, id), &())?;
-        }
-        let mut pruned = Vec::new();
-        for entry in self.expiries.iter(&txn)? {
-            let (key, ()) = entry?;
-            let (expiry, id) = split_expiry_key(key)?;
-            if expiry >= commit.prune_before || pruned.len() == MAX_PRUNED_PER_COMMIT {
-                break;
+        let opened = {
+            let state = self.read();
+            match (&state.opened, state.health) {
+                (Some(opened), Health::Sound) => opened.clone(),
+                _ => return Err(StoreError::Closed),
             }
-            pruned.push((expiry, id));
+        };
+        let mut txn = opened.env.write_txn()?;
+        let pruned = write(opened.tables, &mut txn, commit)?;
+        if let Err(error) = txn.commit() {
+            // Where the last step failed, LMDB cannot tell what is on the disk, and says so to everyone from then on.
+            if let Err(heed::Error::Mdb(heed::MdbError::Panic)) = opened.env.read_txn() {
+                self.write().health = Health::Failed;
+            }
+            return Err(error.into());
         }
-        for (expiry, id) in &pruned {
-            self.expiries.delete(&mut txn, &expiry_key(*expiry, id))?;
-            self.requests.delete(&mut txn, id)?;
+        Ok(pruned)
+    }
+
+    /// Makes the database usable again after a failed commit: opens it again where LMDB has given it up, which waits until nothing
+    /// reads from it (20 seconds at most), and flushes what LMDB took back. Does nothing to a sound one.
+    ///
+    /// The flush is what makes it safe to go on. LMDB's last step writes a page that says which commit is the last; where that fails, it puts
+    /// the old content back into memory, but on the disk may be either. The next commit writes to pages that the failed one had used;
+    /// if they reached the disk before the old content did, and the power went, the failed commit would be found, on pages that are not its own.
+    ///
+    /// # Errors
+    /// Where the disk still fails. What was committed can be read if the database could be opened.
+    pub fn repair(&self) -> Result<(), StoreError> {
+        if self.read().health == Health::Sound {
+            return Ok(());
         }
-        if let Some(wasm) = commit.wasm {
-            self.meta.put(&mut txn, "wasm", wasm)?;
+        let mut state = self.write();
+        if state.health == Health::Failed {
+            if let Some(opened) = state.opened.take() {
+                opened.close()?;
+            }
+            state.opened = Some(Opened::open(&self.folder, self.max_bytes)?);
+            state.health = Health::Unflushed;
         }
-        self.meta
-            .put(&mut txn, "canister", &commit.canister.to_bytes()?)?;
-        txn.commit()?;
-        Ok(pruned.into_iter().map(|(_, id)| id).collect())
+        if let Some(opened) = &state.opened {
+            opened.env.force_sync()?;
+            state.health = Health::Sound;
+        }
+        Ok(())
     }
 
     /// A consistent view of the last commit, which stays as it is while later ones happen. It keeps old pages
     /// from being reused, so it must not be held for long.
     pub fn view(&self) -> Result<View, StoreError> {
+        let state = self.read();
+        let Some(opened) = &state.opened else {
+            return Err(StoreError::Closed);
+        };
         Ok(View {
-            txn: self.env.clone().static_read_txn()?,
-            meta: self.meta,
-            stable: self.stable,
-            requests: self.requests,
-            expiries: self.expiries,
+            txn: opened.env.clone().static_read_txn()?,
+            tables: opened.tables,
         })
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn open_environment(folder: &Path, sizes: &[usize]) -> Result<Env<WithoutTls>, StoreError> {
-    let mut last = None;
-    for size in sizes {
-        let mut options = EnvOpenOptions::new().read_txn_without_tls();
-        options.map_size(*size).max_dbs(8).max_readers(MAX_READERS);
-        // SAFETY: no read-ahead changes no guarantee. The folder's lock keeps other processes from opening the
-        // environment, and nothing in this process opens it twice or truncates its files.
-        let opened = unsafe { options.flags(EnvFlags::NO_READ_AHEAD).open(folder) };
-        match opened {
-            Ok(env) => return Ok(env),
-            // The address space may be limited; a smaller reservation may still fit.
-            Err(heed::Error::Io(error)) if error.raw_os_error() == Some(libc::ENOMEM) => {
-                last = Some(heed::Error::Io(error));
-            }
-            Err(error) => return Err(error.into()),
+fn write(
+    tables: Tables,
+    txn: &mut RwTxn<'_>,
+    commit: &Commit<'_>,
+) -> Result<Vec<RequestId>, StoreError> {
+    let mut marker = Marker::new(tables);
+    for (index, data) in commit.units.units() {
+        let header = seal::unit_header(Place::Unit(index), data);
+        tables
+            .stable
+            .put_reserved(txn, &index, UNIT_HEADER + UNIT_BYTES, |space| {
+                space.write_all(&header)?;
+                space.write_all(data)
+            })?;
+        marker.mark(txn, index)?;
+    }
+    marker.finish(txn)?;
+    for (id, record) in commit.requests {
+        tables.requests.put(txn, id, &record.to_bytes(id)?)?;
+        tables
+            .expiries
+            .put(txn, &expiry_key(record.expiry, id), &())?;
+    }
+    let pruned = prune(tables, txn, commit.prune_before)?;
+    if let Some(wasm) = commit.wasm {
+        tables.meta.put(txn, "wasm", wasm)?;
+    }
+    tables
+        .meta
+        .put(txn, "canister", &commit.canister.to_bytes()?)?;
+    Ok(pruned)
+}
+
+/// Forgets expired requests, and returns them. A key that does not belong to its request, which only decay can bring about, goes alone:
+/// a request must not be forgotten early.
+fn prune(tables: Tables, txn: &mut RwTxn<'_>, before: u64) -> Result<Vec<RequestId>, StoreError> {
+    let mut expired = Vec::new();
+    for entry in tables.expiries.iter(txn)? {
+        let (key, ()) = entry?;
+        let (expiry, id) = split_expiry_key(key)?;
+        if expiry >= before || expired.len() == MAX_PRUNED_PER_COMMIT {
+            break;
+        }
+        expired.push((expiry, id));
+    }
+    let mut pruned = Vec::with_capacity(expired.len());
+    for (expiry, id) in expired {
+        tables.expiries.delete(txn, &expiry_key(expiry, &id))?;
+        let record = tables.requests.get(txn, &id)?;
+        let belongs = record.is_some_and(|record| {
+            // A damaged record has outlived its use as well.
+            RequestRecord::from_bytes(&id, record).map_or(true, |record| record.expiry == expiry)
+        });
+        if belongs {
+            tables.requests.delete(txn, &id)?;
+            pruned.push(id);
         }
     }
-    Err(match last {
-        Some(error) => error.into(),
-        None => StoreError::Record("no map size to try".into()),
-    })
+    Ok(pruned)
 }
 
 fn expiry_key(expiry: u64, id: &RequestId) -> [u8; 40] {
@@ -215,71 +299,6 @@ fn split_expiry_key(key: &[u8]) -> Result<(u64, RequestId), StoreError> {
             request.copy_from_slice(id);
             Ok((u64::from_be_bytes(*expiry), request))
         }
-        _ => Err(StoreError::Record("an expiry of a wrong length".into())),
-    }
-}
-
-/// A read transaction: everything as of one commit.
-pub struct View {
-    txn: RoTxn<'static, WithoutTls>,
-    meta: Table<Str>,
-    stable: Table<U64<BigEndian>>,
-    requests: Table<Bytes>,
-    expiries: Database<'static, Bytes, Unit>,
-}
-
-impl View {
-    /// The canister's record; `None` in a store nothing was ever committed to.
-    pub fn canister(&self) -> Result<Option<CanisterRecord>, StoreError> {
-        match self.meta.get(&self.txn, "canister")? {
-            Some(bytes) => CanisterRecord::from_bytes(bytes).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// The installed module as it was handed in.
-    pub fn wasm(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.meta.get(&self.txn, "wasm")?.map(<[u8]>::to_vec))
-    }
-
-    /// The record of a request that has been executed and is still kept.
-    pub fn request(&self, id: &RequestId) -> Result<Option<RequestRecord>, StoreError> {
-        match self.requests.get(&self.txn, id)? {
-            Some(bytes) => RequestRecord::from_bytes(bytes).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// Every kept request.
-    pub fn requests(
-        &self,
-    ) -> Result<impl Iterator<Item = Result<(RequestId, RequestRecord), StoreError>>, StoreError>
-    {
-        Ok(self.requests.iter(&self.txn)?.map(|entry| {
-            let (key, value) = entry?;
-            let id = RequestId::try_from(key)
-                .map_err(|_| StoreError::Record("a request id of a wrong length".into()))?;
-            Ok((id, RequestRecord::from_bytes(value)?))
-        }))
-    }
-
-    /// When the next request expires, in nanoseconds since 1970 UTC.
-    pub fn next_expiry(&self) -> Result<Option<u64>, StoreError> {
-        match self.expiries.first(&self.txn)? {
-            Some((key, ())) => Ok(Some(split_expiry_key(key)?.0)),
-            None => Ok(None),
-        }
-    }
-
-    /// The data of one unit, [`UNIT_BYTES`] long; `None` where nothing was ever written. The slice points into the
-    /// database's pages, which stay as they are while this view lives.
-    fn unit(&self, index: u64) -> Result<Option<&[u8]>, StoreError> {
-        match self.stable.get(&self.txn, &index)? {
-            None => Ok(None),
-            Some(record) if record.len() == UNIT_HEADER + UNIT_BYTES && record[0] == 1 => {
-                Ok(Some(&record[UNIT_HEADER..]))
-            }
-            Some(_) => Err(StoreError::Record(format!("stable memory unit {index}"))),
-        }
+        _ => Err(StoreError::Damaged("when a request expires".into())),
     }
 }

@@ -1,13 +1,12 @@
-//! The records in the store's tables and their encoding: one byte of version, then CBOR with named fields,
-//! so that a later version can add fields without a migration (I8).
+//! The records in the store's tables and their encoding: a header with version and checksum ([`super::seal`]), then CBOR with
+//! named fields, so that a later version can add fields without a migration (I8).
 
 use super::StoreError;
-use crate::message::{Reject, RejectCode, RequestInfo, RequestStatus};
+use super::seal::{self, Place};
+use crate::message::{Reject, RejectCode, RequestId, RequestInfo, RequestStatus};
 use candid::Principal;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
-
-const RECORD_VERSION: u8 = 1;
 
 /// What is kept of the canister apart from its wasm and its stable memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,11 +27,11 @@ pub struct CanisterRecord {
 
 impl CanisterRecord {
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>, StoreError> {
-        encode(self)
+        encode(Place::named("canister"), self)
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, StoreError> {
-        decode(bytes, "the canister's record")
+        decode(Place::named("canister"), bytes, "the canister's record")
     }
 }
 
@@ -110,12 +109,12 @@ impl RequestRecord {
         }
     }
 
-    pub(super) fn to_bytes(&self) -> Result<Vec<u8>, StoreError> {
-        encode(self)
+    pub(super) fn to_bytes(&self, id: &RequestId) -> Result<Vec<u8>, StoreError> {
+        encode(Place::request(id), self)
     }
 
-    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, StoreError> {
-        decode(bytes, "a request's record")
+    pub(super) fn from_bytes(id: &RequestId, bytes: &[u8]) -> Result<Self, StoreError> {
+        decode(Place::request(id), bytes, "a request's record")
     }
 }
 
@@ -130,20 +129,20 @@ fn reject_code(code: u8) -> RejectCode {
     }
 }
 
-fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
-    let mut bytes = vec![RECORD_VERSION];
+fn encode<T: Serialize>(place: Place, value: &T) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = Vec::new();
     ciborium::into_writer(value, &mut bytes)
         .map_err(|error| StoreError::Record(error.to_string()))?;
-    Ok(bytes)
+    Ok(seal::close_record(place, &bytes))
 }
 
-fn decode<T: for<'a> Deserialize<'a>>(bytes: &[u8], what: &str) -> Result<T, StoreError> {
-    match bytes.split_first() {
-        Some((&RECORD_VERSION, body)) => ciborium::from_reader(body)
-            .map_err(|error| StoreError::Record(format!("{what}: {error}"))),
-        Some((version, _)) => Err(StoreError::Record(format!("{what} has version {version}"))),
-        None => Err(StoreError::Record(format!("{what} is empty"))),
-    }
+fn decode<T: for<'a> Deserialize<'a>>(
+    place: Place,
+    bytes: &[u8],
+    what: &str,
+) -> Result<T, StoreError> {
+    let (content, _) = seal::open_record(place, bytes)?;
+    ciborium::from_reader(content).map_err(|error| StoreError::Record(format!("{what}: {error}")))
 }
 
 #[cfg(test)]
@@ -167,9 +166,15 @@ mod tests {
                 7,
                 &status,
             );
-            let read = RequestRecord::from_bytes(&record.to_bytes().unwrap()).unwrap();
+            let id = [3; 32];
+            let bytes = record.to_bytes(&id).unwrap();
+            let read = RequestRecord::from_bytes(&id, &bytes).unwrap();
             assert_eq!(read, record);
             assert_eq!(read.status(), status);
+            assert!(RequestRecord::from_bytes(&[4; 32], &bytes).is_err());
+            // As it was written before there were checksums.
+            let before = [&[1], &bytes[9..]].concat();
+            assert_eq!(RequestRecord::from_bytes(&id, &before).unwrap(), record);
         }
     }
 

@@ -215,11 +215,7 @@ impl StableMemory {
         let located = match self.located[slot] {
             Some((known, located)) if known == index => located,
             _ => {
-                // `View::unit` answers with exactly UNIT_BYTES.
-                let located = self
-                    .view
-                    .unit(index)?
-                    .map(|data| data.as_ptr().cast::<UnitData>());
+                let located = self.view.unit(index)?.map(std::ptr::from_ref::<UnitData>);
                 self.located[slot] = Some((index, located));
                 located
             }

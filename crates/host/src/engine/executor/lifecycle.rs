@@ -32,9 +32,14 @@ impl Executor<'_> {
     /// Takes the state from the disk and starts the canister in it, as after an upgrade to the same module. What was under way ends as rejected.
     /// A canister that cannot be started leaves a fault, which is no error of this function.
     pub(super) fn boot(&mut self) -> Result<(), OpenError> {
+        // After a failed commit nothing is executed before it is certain what the disk has.
+        self.shared.store.repair()?;
         let view = self.shared.store.view()?;
         let record = view.canister()?;
-        let wasm = view.wasm()?;
+        let wasm = match &record {
+            Some(record) => view.wasm(record),
+            None => Ok(None),
+        };
         let mut interrupted = Vec::new();
         for entry in view.requests()? {
             let (id, record) = entry?;
@@ -66,14 +71,20 @@ impl Executor<'_> {
         self.group.state_changed = true;
         self.group.requests = interrupted;
         self.group.touch();
-        if let Some(wasm) = wasm {
-            self.restart(&wasm)?;
+        match wasm {
+            Ok(None) => {}
+            Ok(Some(wasm)) => self.restart(&wasm)?,
+            // Another installation of the same module repairs it.
+            Err(error @ StoreError::Damaged(_)) => {
+                tracing::error!(%error, "the canister does not run");
+                self.live.fault = Some(error.to_string());
+            }
+            Err(error) => return Err(error.into()),
         }
         self.seal();
         // A failed commit leaves the engine broken; it says so itself.
         self.broken = None;
-        self.wait_for_commit()
-            .map_err(|error| OpenError::Store(StoreError::Record(error)))
+        self.wait_for_commit().map_err(OpenError::Storage)
     }
 
     /// Starts the installed module again.

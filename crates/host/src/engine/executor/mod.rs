@@ -448,6 +448,11 @@ impl Executor<'_> {
             }
         }
         self.live.instance = None;
+        // At once, so that queries go on; it waits until nothing reads from the database, and this thread does not any more.
+        drop(group.stable);
+        if let Err(error) = self.shared.store.repair() {
+            tracing::error!(%error, "the database cannot be repaired yet");
+        }
         self.broken = Some(Broken {
             error,
             // Nothing has been tried yet.

@@ -4,7 +4,7 @@ use super::super::Host;
 use super::super::cost::{STABLE_ACCESS, STABLE_DIRTY_PAGE, STABLE_GROW, STABLE_SIZE};
 use super::super::message::{Raised, Trap};
 use super::{Contexts, charge, contract, enter, out_of_bounds, split};
-use crate::store::StableError;
+use crate::store::{StableError, StoreError};
 use wasmtime::{Caller, Linker, Result};
 
 /// Pages the 32-bit functions can address: 4 GiB.
@@ -144,6 +144,9 @@ fn pages_32(pages: u64) -> Result<u32> {
 fn stable_trap(error: StableError) -> wasmtime::Error {
     match error {
         StableError::OutOfBounds | StableError::TooMuch => contract(error.to_string()),
+        StableError::Store(error @ StoreError::Damaged(_)) => {
+            Raised(Trap::Damaged(error.to_string())).into()
+        }
         StableError::Store(error) => Raised(Trap::Host(error.to_string())).into(),
     }
 }
