@@ -2,6 +2,7 @@
 //! its result; everything that matters is decided there. All state is in stable memory: there is no pre_upgrade, and
 //! post_upgrade opens what is there (I1).
 
+mod arguments;
 mod assets;
 mod capsules;
 mod lifecycle;

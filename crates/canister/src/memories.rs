@@ -1,8 +1,10 @@
 //! Endpoints of memories.
 
+use candid::candid_method;
 use keepsake_api::*;
 use keepsake_vault::{BulkDelete, Call, NewMemory};
 
+use crate::arguments;
 use crate::reply::Reply;
 use crate::state::{StableVault, call, next_message, read, write};
 
@@ -10,7 +12,8 @@ use crate::state::{StableVault, call, next_message, read, write};
 /// content, idempotency key), so that the same request returns the same memory. The external arguments count only with a location.
 /// Errors: exactly_one_asset, inline_too_large, blob_mismatch, size_mismatch, hash_mismatch, idem_empty, idem_too_long;
 /// ResourceExhausted where the capsule's inline budget does not take it.
-#[ic_cdk::update(manual_reply = true)]
+#[ic_cdk::update(manual_reply = true, hidden = true, decode_with = "arguments::decode")]
+#[candid_method(update)]
 #[allow(clippy::too_many_arguments)] // the interface's arguments, which existing clients send
 fn memories_create(
     capsule: String,
@@ -41,7 +44,8 @@ fn memories_create(
 
 /// Creates a memory from 1 to 100 blobs of the capsule, with the metadata given. The id follows from the ordered list and the
 /// idempotency key.
-#[ic_cdk::update(manual_reply = true)]
+#[ic_cdk::update(manual_reply = true, hidden = true, decode_with = "arguments::decode")]
+#[candid_method(update)]
 fn memories_create_with_internal_blobs(
     capsule: String,
     metadata: MemoryMetadata,
@@ -54,7 +58,8 @@ fn memories_create_with_internal_blobs(
 }
 
 /// The same with up to 100 inline assets in the same call: a memory with all its assets in one message.
-#[ic_cdk::update(manual_reply = true)]
+#[ic_cdk::update(manual_reply = true, hidden = true, decode_with = "arguments::decode")]
+#[candid_method(update)]
 fn memories_create_with_internal_blobs_and_inline_assets(
     capsule: String,
     metadata: MemoryMetadata,
@@ -68,7 +73,8 @@ fn memories_create_with_internal_blobs_and_inline_assets(
 }
 
 /// Adds a blob of the capsule to a memory; returns the asset's id, the same for the same request. Needs MANAGE.
-#[ic_cdk::update(manual_reply = true)]
+#[ic_cdk::update(manual_reply = true, hidden = true, decode_with = "arguments::decode")]
+#[candid_method(update)]
 fn memories_add_asset(
     memory: String,
     asset: InternalBlobAssetInput,
@@ -80,7 +86,8 @@ fn memories_add_asset(
 }
 
 /// Adds inline bytes to a memory; returns the asset's id, the same for the same request. Needs MANAGE.
-#[ic_cdk::update(manual_reply = true)]
+#[ic_cdk::update(manual_reply = true, hidden = true, decode_with = "arguments::decode")]
+#[candid_method(update)]
 fn memories_add_inline_asset(
     memory: String,
     asset: InlineAssetInput,
@@ -93,7 +100,8 @@ fn memories_add_inline_asset(
 
 /// Adds up to 100 blobs and 100 inline assets in one call, all or none; returns their ids, blobs first, the same for the same request. A
 /// message costs as much as 600 bytes of it: small derivatives travel together. Needs MANAGE.
-#[ic_cdk::update(manual_reply = true)]
+#[ic_cdk::update(manual_reply = true, hidden = true, decode_with = "arguments::decode")]
+#[candid_method(update)]
 fn memories_add_assets(
     memory: String,
     blobs: Vec<InternalBlobAssetInput>,
@@ -137,7 +145,8 @@ fn memories_list_by_capsule(
 
 /// Deletes a memory and its inline assets; with `true`, also its blobs that nothing else references, and its external content goes on
 /// the list of external deletions. Needs OWN. Again: Ok.
-#[ic_cdk::update(manual_reply = true)]
+#[ic_cdk::update(manual_reply = true, hidden = true, decode_with = "arguments::decode")]
+#[candid_method(update)]
 fn memories_delete(memory: String, delete_assets: bool) -> Reply<Result<(), Error>> {
     Reply::of(write(|vault| {
         vault.memories_delete(call(), &memory, delete_assets)
@@ -176,7 +185,8 @@ fn memories_ping(memories: Vec<String>) -> Reply<Result<Vec<MemoryPresenceResult
 }
 
 /// Changes title, metadata (MANAGE) or access entries (SHARE; never above the caller's own), each where it is given; returns the memory.
-#[ic_cdk::update(manual_reply = true)]
+#[ic_cdk::update(manual_reply = true, hidden = true, decode_with = "arguments::decode")]
+#[candid_method(update)]
 fn memories_update(memory: String, update: MemoryUpdateData) -> Reply<Result<Memory, Error>> {
     Reply::of(write(|vault| {
         vault.memories_update(call(), &memory, update)
@@ -184,7 +194,8 @@ fn memories_update(memory: String, update: MemoryUpdateData) -> Reply<Result<Mem
 }
 
 /// Adds one access entry, or replaces the one with its id; the others stay as they are, whoever changes them meanwhile. Needs SHARE.
-#[ic_cdk::update(manual_reply = true)]
+#[ic_cdk::update(manual_reply = true, hidden = true, decode_with = "arguments::decode")]
+#[candid_method(update)]
 fn access_grant(memory: String, entry: AccessEntry) -> Reply<Result<AccessEntry, Error>> {
     Reply::of(write(|vault| vault.access_grant(call(), &memory, entry)))
 }

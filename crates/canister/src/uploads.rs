@@ -1,8 +1,10 @@
 //! Endpoints of uploads and blobs.
 
+use candid::candid_method;
 use keepsake_api::*;
 use keepsake_vault::{Call, FinishStep};
 
+use crate::arguments;
 use crate::reply::Reply;
 use crate::state::{call, ensure_seed_for, next_message, read, write};
 
@@ -14,7 +16,8 @@ fn upload_config() -> Reply<UploadConfig> {
 
 /// Opens an upload of 1 to 16,384 chunks; the same (capsule, caller, idempotency key) returns the session that is open.
 /// At most 100 open sessions a caller and capsule, else ResourceExhausted. A session lives 7 days after its last chunk.
-#[ic_cdk::update(manual_reply = true)]
+#[ic_cdk::update(manual_reply = true, hidden = true, decode_with = "arguments::decode")]
+#[candid_method(update)]
 async fn uploads_begin(
     capsule: String,
     expected_chunks: u32,
@@ -30,7 +33,8 @@ async fn uploads_begin(
 
 /// Receives one chunk of a session of the caller's: any order, in parallel, any number of times. The same bytes again change
 /// nothing, other bytes replace the first. Errors: chunk_out_of_range, chunk_too_large; Conflict where the session has ended.
-#[ic_cdk::update(manual_reply = true)]
+#[ic_cdk::update(manual_reply = true, hidden = true, decode_with = "arguments::decode")]
+#[candid_method(update)]
 fn uploads_put_chunk(session: u64, index: u32, bytes: ByteBuf) -> Reply<Result<(), Error>> {
     Reply::of(write(|vault| {
         vault.uploads_put_chunk(call(), session, index, &bytes)
@@ -39,7 +43,8 @@ fn uploads_put_chunk(session: u64, index: u32, bytes: ByteBuf) -> Reply<Result<(
 
 /// Makes the blob, complete and verified, or nothing: chunk_missing (with the indexes), size_mismatch, hash_mismatch; the session
 /// stays open then. Asked again, the same answer. Creates no memory: `memory_id` is empty.
-#[ic_cdk::update(manual_reply = true)]
+#[ic_cdk::update(manual_reply = true, hidden = true, decode_with = "arguments::decode")]
+#[candid_method(update)]
 async fn uploads_finish(
     session: u64,
     sha256: ByteBuf,
@@ -160,7 +165,8 @@ fn blob_read_chunk(locator: String, index: u32) -> Reply<Result<ByteBuf, Error>>
 
 /// Opens an upload of content that is announced: the quota is checked before any byte travels, and what the capsule holds already needs no
 /// upload. Every chunk then has `chunk_size` bytes, and the last one what is left; else size_mismatch.
-#[ic_cdk::update(manual_reply = true)]
+#[ic_cdk::update(manual_reply = true, hidden = true, decode_with = "arguments::decode")]
+#[candid_method(update)]
 async fn uploads_begin_announced(
     capsule: String,
     content: UploadAnnouncement,
