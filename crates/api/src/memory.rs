@@ -116,6 +116,23 @@ pub struct Page {
     pub next_cursor: Option<String>,
 }
 
+/// A memory in the trash.
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct TrashedMemory {
+    /// As in listings, without links: nothing in the trash is served.
+    pub header: MemoryHeader,
+    pub trashed_at: u64,
+    /// From then on it cannot be restored, and its space comes back.
+    pub reclaimed_at: u64,
+}
+
+#[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct TrashPage {
+    pub items: Vec<TrashedMemory>,
+    /// Opaque; hand it in for the next page. `None`: this was the last.
+    pub next_cursor: Option<String>,
+}
+
 /// What a client may change of a memory; `None` leaves it as it is.
 #[derive(CandidType, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 pub struct MemoryUpdateData {

@@ -179,6 +179,12 @@ impl MemoryId {
         parse_hex(text.strip_prefix("mem_")?).map(MemoryId)
     }
 
+    /// The id that follows this one in the order of ids.
+    pub fn next(self) -> Option<Self> {
+        let number = u128::from_be_bytes(self.0).checked_add(1)?;
+        Some(MemoryId(number.to_be_bytes()))
+    }
+
     /// The memory that `idem` names in the capsule, made of this content in this order.
     pub fn derive(capsule: CapsuleId, contents: &[&ContentIdentity], idem: Idem) -> Self {
         let mut list = Vec::with_capacity(contents.len() * 32);

@@ -19,10 +19,23 @@ pub const OPEN_SESSIONS_MAX: u32 = 100;
 pub const SESSION_LIFETIME: u64 = 7 * 24 * 3_600 * 1_000_000_000;
 /// How long a blob stays that no memory has referenced, in nanoseconds: 24 hours.
 pub const UNREFERENCED_LIFETIME: u64 = 24 * 3_600 * 1_000_000_000;
+/// How long a memory stays in the trash, in nanoseconds: 30 days.
+pub const TRASH_LIFETIME: u64 = 30 * 24 * 3_600 * 1_000_000_000;
+/// How often, at the most, two indexes are skipped through to find a memory that lets somebody read a blob: at the most twice as often as
+/// the person has entries, or as memories reference the blob, whichever is less. Each KiB of record looked at counts as one more.
+pub const SKIPS_PER_BLOB_MAX: usize = 10_000;
 /// How many things of a kind one message clears away at the most, and after how many freed extents it stops: each costs up to
 /// about 200,000 instructions, of the 40 billion that a message has.
 pub const SWEPT_PER_MESSAGE: usize = 50;
 pub const FREED_PER_MESSAGE: u64 = 2_000;
+/// Days that the cycles above the freezing threshold must pay for at rest before new content is taken, unless the installer sets another.
+pub const CYCLES_RESERVE_DAYS_DEFAULT: u32 = 30;
+/// Cycles that a day of use takes beside new content: some 10,000 small updates.
+pub const CYCLES_OF_A_DAY_OF_USE: u128 = 100_000_000_000;
+/// Stable memory that a canister may have, in bytes (interface specification, "System API", 500 GiB).
+pub const STABLE_BYTES_MAX: u64 = 500 << 30;
+/// Up to where the status counts what is due.
+pub const DUE_COUNTED_MAX: usize = 1_000;
 /// Bytes of records that one page of a listing looks at, at the most.
 pub const PAGE_RECORDS_MAX: usize = 4_000_000;
 /// Longest blob that `blob_read` returns whole, in bytes: what fits a query's reply.
@@ -57,6 +70,10 @@ pub const CAPSULE_MEMORIES_MAX: u32 = 100;
 pub const CAPSULES_PER_PERSON_MAX: u32 = 1_000;
 /// Most principals that act as one person.
 pub const PRINCIPALS_PER_PERSON_MAX: usize = 8;
+/// Most offers to link that a person may have open, and how many of those made to a principal are shown to it.
+pub const LINK_OFFERS_MAX: usize = 8;
+/// How long an offer to link can be accepted, in nanoseconds: 24 hours.
+pub const LINK_OFFER_LIFETIME: u64 = 24 * 3_600 * 1_000_000_000;
 /// Longest name of a person that only the client understands, in bytes.
 pub const OPAQUE_PERSON_MAX: usize = 256;
 /// Longest external storage key or address, in bytes.

@@ -15,15 +15,16 @@ pub(crate) struct Work {
 }
 
 impl<M: Memory> Vault<M> {
-    /// One step: sessions that have expired, blobs that no memory ever referenced within a day, and capsules that were deleted.
-    /// Returns whether there is more to do now.
+    /// One step: sessions that have expired, blobs that no memory ever referenced within a day, memories whose time in the trash is over,
+    /// and capsules that were deleted. Returns whether there is more to do now.
     pub fn sweep(&mut self, now: u64) -> bool {
         let most = limits::SWEPT_PER_MESSAGE;
         // Each gets its step: none keeps the others waiting.
         let sessions = self.sweep_sessions(now, most);
         let blobs = self.sweep_unreferenced(now, most);
+        let trash = self.sweep_trash(now, most);
         let capsules = self.empty_capsules(now, most);
-        sessions || blobs || capsules
+        sessions || blobs || trash || capsules
     }
 
     fn sweep_unreferenced(&mut self, now: u64, most: usize) -> bool {

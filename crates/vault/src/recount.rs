@@ -55,22 +55,38 @@ impl<M: StableMemory> Vault<M> {
 
     fn recount_memories(&self, count: &mut Recount) -> Result<(), String> {
         let indexed = self.memories.all_indexed();
+        let trashed: BTreeSet<_> = indexed
+            .iter()
+            .filter(|(.., is_trashed)| *is_trashed)
+            .map(|(id, _, since, _)| (*id, *since))
+            .collect();
+        let by_age: BTreeSet<_> = self.memories.all_trashed_by_age().into_iter().collect();
+        same("memories in the trash by age", &by_age, &trashed)?;
+        let records = (self.memories.timeline_len(), self.memories.trash_len());
+        let counted = (indexed.len() - trashed.len(), trashed.len());
+        let counted = (counted.0 as u64, counted.1 as u64);
         same(
-            "records in the timeline",
-            &self.memories.timeline_len(),
-            &(indexed.len() as u64),
+            "records in the timeline and in the trash",
+            &records,
+            &counted,
         )?;
-        for (id, capsule, time) in indexed {
-            let memory = self
-                .memories
-                .get(id)
-                .ok_or(format!("{id} is indexed but has no record"))?;
-            same(&format!("time of {id}"), &time, &memory.record.time())?;
-            for grantee in Grantee::all(capsule, &memory.record.access_entries()) {
-                count.grants.insert((grantee, id));
-            }
+        for (id, capsule, time, is_trashed) in indexed {
+            let memory = if is_trashed {
+                self.memories.trashed(id).map(|(memory, ..)| memory)
+            } else {
+                self.memories.get(id)
+            };
+            let memory = memory.ok_or(format!("{id} is indexed but has no record"))?;
             let usage = count.usage.entry(capsule).or_default();
-            usage.memories += 1;
+            if is_trashed {
+                usage.trashed += 1;
+            } else {
+                usage.memories += 1;
+                same(&format!("time of {id}"), &time, &memory.record.time())?;
+                for grantee in Grantee::all(capsule, &memory.record.access_entries()) {
+                    count.grants.insert((grantee, id));
+                }
+            }
             for asset in &memory.record.assets {
                 match &asset.content {
                     StoredAsset::Inline { place, .. } => {
@@ -139,6 +155,11 @@ impl<M: StableMemory> Vault<M> {
             *ids.entry(holder).or_default() += 1;
             if let Some(table) = record.chunking.table() {
                 count.extents.push((table, format!("chunk table of {id}")));
+            }
+        }
+        for id in self.blobs.all_deleted() {
+            if self.blobs.get(id).is_some() {
+                return Err(format!("{id} was deleted, and is there"));
             }
         }
         let mut hashes = BTreeSet::new();

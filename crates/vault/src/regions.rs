@@ -7,6 +7,16 @@ pub type RegionId = u8;
 // ── The vault as a whole ──
 /// One record: layout version, secrets, counters, what the installer set.
 pub const SETTINGS: RegionId = 0;
+/// One record: when the vault last cleared away what nobody needs, and how much of it in all.
+pub const MAINTENANCE: RegionId = 1;
+
+// ── Offers to link ──
+/// (primary principal of who offers, principal offered to) → the offer that they act as one person.
+pub const LINK_OFFERS: RegionId = 7;
+/// (principal offered to, primary principal of who offers) → nothing: leads from a principal to the offers made to it.
+pub const LINK_OFFERS_TO: RegionId = 8;
+/// (time, primary principal of who offers, principal offered to) → nothing: when the offer ends.
+pub const LINK_OFFER_ENDS: RegionId = 9;
 
 // ── People and capsules ──
 /// capsule → its profile: subject, owners, controllers, preferences.
@@ -17,7 +27,7 @@ pub const CAPSULE_USAGE: RegionId = 11;
 pub const CAPSULE_ROLES: RegionId = 12;
 /// person → the capsule that is the person's own, made by `capsules_create(null)`.
 pub const OWN_CAPSULES: RegionId = 13;
-/// (person or group, memory) → nothing: the memory has an access entry for them.
+/// (person, group, or a capsule's public, memory) → nothing: the memory has an access entry for them. None for memories in the trash.
 pub const GRANTS: RegionId = 14;
 /// capsule → nothing: capsules that were deleted and are being emptied.
 pub const EMPTYING: RegionId = 15;
@@ -32,7 +42,7 @@ pub const MEMBERSHIPS: RegionId = 18;
 pub const PEOPLE: RegionId = 19;
 
 // ── Memories ──
-/// memory → where its record is (capsule and time), or when it was deleted.
+/// memory → where its record is (capsule and time, in the timeline or in the trash), or that it was deleted, by whom or when.
 pub const MEMORY_INDEX: RegionId = 20;
 /// (capsule, time descending, memory) → the memory's record with its asset list: a listing is one range.
 pub const TIMELINE: RegionId = 21;
@@ -40,6 +50,10 @@ pub const TIMELINE: RegionId = 21;
 pub const EXTERNAL_DELETIONS: RegionId = 22;
 /// (capsule, hash of the address) → how many assets have this external content.
 pub const EXTERNAL_USERS: RegionId = 23;
+/// (capsule, time of trashing descending, memory) → the record of a memory in the trash, as it was in the timeline.
+pub const TRASH: RegionId = 24;
+/// (time of trashing, memory) → who put it in the trash: leads to those that are due.
+pub const TRASH_BY_AGE: RegionId = 25;
 
 // ── Blobs ──
 /// blob → its record: capsule, hash, length, where the content is.
@@ -51,6 +65,8 @@ pub const CONTENT_BY_HASH: RegionId = 31;
 pub const BLOB_USERS: RegionId = 32;
 /// (time, blob) → nothing: blobs that no memory has referenced yet, since when they exist.
 pub const UNREFERENCED: RegionId = 33;
+/// blob → its capsule: blobs that somebody has deleted by their ids, so that a repeated deletion gets the same answer.
+pub const DELETED_BLOBS: RegionId = 34;
 
 // ── Uploads ──
 /// session → its record: creator, progress, state of the hash, result.
@@ -77,6 +93,10 @@ pub const FREE_BY_LENGTH: RegionId = 52;
 /// Every region in use, with the name that metrics show.
 pub const ALL: &[(RegionId, &str)] = &[
     (SETTINGS, "settings"),
+    (MAINTENANCE, "maintenance"),
+    (LINK_OFFERS, "link_offers"),
+    (LINK_OFFERS_TO, "link_offers_to"),
+    (LINK_OFFER_ENDS, "link_offer_ends"),
     (CAPSULES, "capsules"),
     (CAPSULE_USAGE, "capsule_usage"),
     (CAPSULE_ROLES, "capsule_roles"),
@@ -91,10 +111,13 @@ pub const ALL: &[(RegionId, &str)] = &[
     (TIMELINE, "timeline"),
     (EXTERNAL_DELETIONS, "external_deletions"),
     (EXTERNAL_USERS, "external_users"),
+    (TRASH, "trash"),
+    (TRASH_BY_AGE, "trash_by_age"),
     (BLOBS, "blobs"),
     (CONTENT_BY_HASH, "content_by_hash"),
     (BLOB_USERS, "blob_users"),
     (UNREFERENCED, "unreferenced"),
+    (DELETED_BLOBS, "deleted_blobs"),
     (SESSIONS, "sessions"),
     (SESSION_BY_IDEM, "session_by_idem"),
     (OPEN_SESSIONS, "open_sessions"),

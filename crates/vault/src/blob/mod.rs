@@ -3,10 +3,13 @@
 
 mod content;
 mod operations;
+mod readers;
 mod record;
 mod store;
 
-pub use content::{CHUNK_ENTRY, ChunkEntry, chunk_range, extent_table, joined, read_range};
+pub use content::{
+    CHUNK_ENTRY, ChunkEntry, append_content, chunk_range, extent_table, joined, read_range,
+};
 pub use operations::BlobRange;
 pub use record::{Blob, BlobRecord, Chunking, Content, Extents, HeldContent};
 pub use store::BlobStore;

@@ -13,8 +13,8 @@ use crate::capsule::CapsuleStore;
 use crate::error::{Error, Result};
 use crate::ids::BlobId;
 use crate::limits;
-use crate::memory::StoredAsset;
 use crate::person::Person;
+use crate::regions::RegionId;
 
 /// A range of a blob that the caller may read.
 pub struct BlobRange {
@@ -33,9 +33,6 @@ impl BlobRange {
         self.len == 0
     }
 }
-
-/// Most memories looked at when somebody without a role in the capsule reads a blob.
-const USERS_LOOKED_AT: usize = 32;
 
 impl<M: Memory> Vault<M> {
     /// Length and number of chunks.
@@ -117,13 +114,20 @@ impl<M: Memory> Vault<M> {
         read_range(&self.arena, &range.content, range.start, range.len)
     }
 
-    /// Deletes a blob that no memory references; returns its id.
+    /// Deletes a blob that no memory references, in the trash or not; returns its id. Again: the same, for who governs its capsule.
     ///
     /// # Errors
     /// [`Error::BlobIdMalformed`]; [`Error::NotFound`] where there is no such blob or the caller may not read it;
     /// [`Error::Unauthorized`] for one who may read it but not govern its capsule; [`Error::Conflict`] while a memory references it.
     pub fn blob_delete(&mut self, call: Call, locator: &str) -> Result<String> {
         let person = self.person(call)?;
+        let id = BlobId::parse(locator)?;
+        if self.blobs.get(id).is_none()
+            && let Some(capsule) = self.blobs.deleted_from(id)
+            && self.capsules.roles(&person, capsule).may_govern()
+        {
+            return Ok(id.to_string());
+        }
         let blob = self.blob_readable_to(&person, call.now, locator)?;
         let capsule = blob.record.capsule();
         if !self.capsules.roles(&person, capsule).may_govern() {
@@ -131,12 +135,15 @@ impl<M: Memory> Vault<M> {
         }
         if blob.record.references > 0 {
             return Err(Error::Conflict(format!(
-                "{} is referenced by {} assets; remove them first",
+                "{} is referenced by {} assets; remove them first, those of memories in the trash too",
                 blob.id, blob.record.references
             )));
         }
-        self.reserve_for_removal(&blob)?;
+        let mut needs = self.needs_for_removal(&blob);
+        needs.push(BlobStore::<M>::need_for_deleted());
+        self.regions.reserve_for_freeing(&needs)?;
         self.remove_blob(&blob);
+        self.blobs.remember_deleted(blob.id, capsule);
         Ok(blob.id.to_string())
     }
 
@@ -156,26 +163,6 @@ impl<M: Memory> Vault<M> {
         }
     }
 
-    /// Whether the person may read the blob: by the capsule, or by a memory that references it.
-    pub(crate) fn may_read_blob(&self, person: &Person, now: u64, blob: &Blob) -> bool {
-        let roles = self.capsules.roles(person, blob.record.capsule());
-        roles.may_use() || self.may_read_through_a_memory(person, now, blob)
-    }
-
-    /// Whether a memory that references the blob lets the person read it: an original needs DOWNLOAD, a derivative VIEW.
-    fn may_read_through_a_memory(&self, person: &Person, now: u64, blob: &Blob) -> bool {
-        self.blobs.users(blob.id).take(USERS_LOOKED_AT).any(|memory| {
-            let Some(memory) = self.memories.get(memory) else {
-                return false;
-            };
-            let may = self.permissions_on(person, now, &memory);
-            memory.record.assets.iter().any(|asset| {
-                let is_this = matches!(asset.content, StoredAsset::Blob { blob: id, .. } if id == blob.id.0);
-                is_this && may.has(asset.needed_to_read())
-            })
-        })
-    }
-
     /// How many extents are freed at the most when these blobs are removed: what to reserve for.
     pub(crate) fn extents_freed_with(&self, blobs: &[Blob]) -> usize {
         blobs
@@ -184,12 +171,18 @@ impl<M: Memory> Vault<M> {
             .sum()
     }
 
-    /// Reserves what removing a blob needs.
-    pub(crate) fn reserve_for_removal(&self, blob: &Blob) -> Result<()> {
+    /// What removing a blob needs.
+    fn needs_for_removal(&self, blob: &Blob) -> Vec<(RegionId, u64)> {
         let mut needs = BlobStore::<M>::needs_for_references(1);
         let freed = self.extents_freed_with(std::slice::from_ref(blob));
         needs.extend(self.arena.needs(&[], freed));
         needs.push(CapsuleStore::<M>::need_for_usage());
+        needs
+    }
+
+    /// Reserves what removing a blob needs.
+    pub(crate) fn reserve_for_removal(&self, blob: &Blob) -> Result<()> {
+        let needs = self.needs_for_removal(blob);
         Ok(self.regions.reserve_for_freeing(&needs)?)
     }
 

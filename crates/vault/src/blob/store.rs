@@ -13,6 +13,7 @@ pub struct BlobStore<M: Memory> {
     by_hash: BTreeMap<Key<48>, Key<0>, Region<M>>,
     users: BTreeMap<Key<24>, Key<4>, Region<M>>,
     unreferenced: BTreeMap<Key<16>, Key<0>, Region<M>>,
+    deleted: BTreeMap<Key<8>, Key<8>, Region<M>>,
 }
 
 fn blob_key(blob: BlobId) -> Key<8> {
@@ -41,6 +42,7 @@ impl<M: Memory> BlobStore<M> {
             by_hash: BTreeMap::init(manager.tree_region(regions::CONTENT_BY_HASH)),
             users: BTreeMap::init(manager.tree_region(regions::BLOB_USERS)),
             unreferenced: BTreeMap::init(manager.tree_region(regions::UNREFERENCED)),
+            deleted: BTreeMap::init(manager.tree_region(regions::DELETED_BLOBS)),
         }
     }
 
@@ -66,8 +68,27 @@ impl<M: Memory> BlobStore<M> {
         ]
     }
 
+    /// What remembering a deletion needs.
+    pub fn need_for_deleted() -> (RegionId, u64) {
+        (regions::DELETED_BLOBS, crate::tree_need(1, 0))
+    }
+
     pub fn is_free(&self, number: u64) -> bool {
-        !self.blobs.contains_key(&blob_key(BlobId(number)))
+        let key = blob_key(BlobId(number));
+        !self.blobs.contains_key(&key) && !self.deleted.contains_key(&key)
+    }
+
+    /// Remembers that somebody deleted the blob, so that a repeated deletion gets the same answer.
+    pub fn remember_deleted(&mut self, id: BlobId, capsule: CapsuleId) {
+        self.deleted
+            .insert(blob_key(id), Key(capsule.0.to_be_bytes()));
+    }
+
+    /// The capsule of a blob that somebody deleted.
+    pub fn deleted_from(&self, id: BlobId) -> Option<CapsuleId> {
+        self.deleted
+            .get(&blob_key(id))
+            .map(|capsule| CapsuleId(capsule.number(0)))
     }
 
     fn record(&self, id: BlobId) -> Option<BlobRecord> {
@@ -174,11 +195,13 @@ impl<M: Memory> BlobStore<M> {
         record.references
     }
 
-    /// The memories that reference the blob, by id.
-    pub fn users(&self, id: BlobId) -> impl Iterator<Item = MemoryId> + '_ {
-        self.users
-            .keys_range(user_key(id, MemoryId([0; 16]))..=user_key(id, MemoryId([255; 16])))
-            .map(|key| MemoryId(key.part(8)))
+    /// The first memory that references the blob, by id, from `from` on. In the trash or not.
+    pub fn first_user_from(&self, id: BlobId, from: MemoryId) -> Option<MemoryId> {
+        let key = self
+            .users
+            .keys_range(user_key(id, from)..=user_key(id, MemoryId([255; 16])))
+            .next()?;
+        Some(MemoryId(key.part(8)))
     }
 
     /// Deletes the id. Returns the content where no other id has it: the caller frees what it takes up.
@@ -204,6 +227,25 @@ impl<M: Memory> BlobStore<M> {
         }
         self.blobs.remove(&blob_key(blob.holder));
         Some(blob.content.clone())
+    }
+
+    /// Blobs that somebody deleted, for recounting in tests.
+    #[cfg(any(test, feature = "recount"))]
+    pub fn all_deleted(&self) -> Vec<BlobId> {
+        self.deleted
+            .keys()
+            .map(|key| BlobId(key.number(0)))
+            .collect()
+    }
+
+    /// How many blobs there are: ids that were not deleted.
+    pub fn len(&self) -> u64 {
+        self.by_hash.len()
+    }
+
+    /// How many blobs no memory has referenced up to now.
+    pub fn unreferenced_len(&self) -> u64 {
+        self.unreferenced.len()
     }
 
     /// Every record, for recounting in tests.

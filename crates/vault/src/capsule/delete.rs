@@ -79,16 +79,11 @@ impl<M: Memory> Vault<M> {
         let mut done = 0;
         let work = self.work();
         while done < most && !self.is_enough(work) {
-            let next = self
-                .memories
-                .list(capsule, None)
-                .next()
-                .map(|(memory, _)| memory);
-            let Some(memory) = next else {
+            let Some((memory, place)) = self.memories.any_of(capsule) else {
                 break;
             };
             done += 1 + memory.record.assets.len();
-            self.delete_memory(now, memory, true)?;
+            self.delete_memory(now, memory, place, true, None)?;
         }
         let blobs: Vec<_> = self
             .blobs

@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 use crate::access::{CapsuleFacts, PersonKey};
 use crate::hash::sha256_of_fields;
 use crate::ids::CapsuleId;
+use crate::person::Person;
 use crate::regions::{self, RegionId};
 use crate::stable::{Key, Record, Region, RegionManager};
 use crate::stored::{StoredEvent, StoredPerson};
@@ -172,6 +173,21 @@ impl<M: Memory> FactStore<M> {
         self.memberships
             .keys_range(from..=to)
             .map(|key| GroupKey(key.part(16)))
+    }
+
+    /// The groups of the capsule that one of the person's principals is in.
+    pub fn groups_with<'a>(
+        &'a self,
+        capsule: CapsuleId,
+        person: &'a Person,
+    ) -> impl Iterator<Item = GroupKey> + 'a {
+        self.groups
+            .keys_range(of_capsule(capsule))
+            .map(|key| GroupKey(key.part(8)))
+            .filter(|group| {
+                let mut keys = person.keys();
+                keys.any(|key| self.memberships.contains_key(&membership_key(key, *group)))
+            })
     }
 
     /// Forgets up to `most` events and groups of a capsule that was deleted. Returns how many; the reservation is the caller's.

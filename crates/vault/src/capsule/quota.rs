@@ -19,13 +19,13 @@ impl<M: Memory> Vault<M> {
         }
     }
 
-    /// Checks that the capsule's quota takes one more memory.
+    /// Checks that the capsule's quota takes one more memory. Those in the trash count, so that they can always be restored.
     ///
     /// # Errors
     /// [`Error::ResourceExhausted`].
     pub(crate) fn check_memory_quota(&self, usage: &CapsuleUsage) -> Result<()> {
         match self.settings.get().capsule_memories {
-            Some(quota) if usage.memories >= quota => Err(Error::ResourceExhausted),
+            Some(quota) if usage.memories + usage.trashed >= quota => Err(Error::ResourceExhausted),
             _ => Ok(()),
         }
     }

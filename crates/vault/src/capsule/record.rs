@@ -50,6 +50,7 @@ pub struct ControllerRecord {
 /// A capsule's counters. They are exact: recounting everything gives the same figures (I7).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct CapsuleUsage {
+    /// Those that are not in the trash.
     #[n(0)]
     pub memories: u64,
     /// Bytes of inline assets; what the inline budget bounds.
@@ -61,4 +62,8 @@ pub struct CapsuleUsage {
     /// Time of the last change of the capsule or of anything in it.
     #[n(3)]
     pub updated_at: u64,
+    /// Memories in the trash. Their bytes count above until they are reclaimed.
+    #[n(4)]
+    #[cbor(default)]
+    pub trashed: u64,
 }

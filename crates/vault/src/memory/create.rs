@@ -8,7 +8,7 @@ use keepsake_api::{
 
 use super::assets::{CheckedAsset, ExternalInput, asset_ids, check_metadata_len};
 use super::record::{Memory, MemoryRecord};
-use super::store::MemoryStore;
+use super::store::{MemoryStore, State};
 use crate::Vault;
 use crate::call::Call;
 use crate::error::{Error, Result};
@@ -34,7 +34,8 @@ pub struct NewMemory {
 }
 
 impl<M: StableMemory> Vault<M> {
-    /// Creates a memory of one asset, or returns the one that the same request created before.
+    /// Creates a memory of one asset, or returns the one that the same request created before. Where that is in the trash, it is restored as
+    /// it was.
     ///
     /// # Errors
     /// [`Error::Unauthorized`] for the anonymous caller; [`Error::NotFound`] for a capsule that the caller may not use;
@@ -75,7 +76,8 @@ impl<M: StableMemory> Vault<M> {
         self.create(call, capsule, idem, memory_metadata, vec![asset])
     }
 
-    /// Creates a memory of blobs and inline assets, in this order, or returns the one that the same request created before.
+    /// Creates a memory of blobs and inline assets, in this order, or returns the one that the same request created before. Where that is in
+    /// the trash, it is restored as it was.
     ///
     /// # Errors
     /// As [`Self::memories_create`]; [`Error::ExactlyOneAsset`] where there is no asset at all; [`Error::Invalid`] for more than
@@ -152,8 +154,14 @@ impl<M: StableMemory> Vault<M> {
         check_metadata_len("metadata", &metadata)?;
         let identities: Vec<_> = assets.iter().map(|asset| &asset.identity).collect();
         let id = MemoryId::derive(capsule, &identities, idem); // 7
-        if self.memories.exists(id) {
-            return Ok(id.to_string());
+        match self.memories.state(id) {
+            Some(State::Live) => return Ok(id.to_string()),
+            Some(State::Trashed { .. }) => {
+                // Its content is there, and so is what was made of it: both come back.
+                self.restore_memory(call.now, id)?;
+                return Ok(id.to_string());
+            }
+            Some(State::Deleted { .. }) | None => {}
         }
         let mut usage = self.capsules.usage(capsule);
         self.check_memory_quota(&usage)?;

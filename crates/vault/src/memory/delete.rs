@@ -6,9 +6,9 @@ use keepsake_api::BulkDeleteResult;
 use super::grants::{Grantee, Grants};
 use super::record::Memory;
 use super::release::Release;
-use super::store::MemoryStore;
+use super::store::{MemoryStore, Place, State};
 use crate::Vault;
-use crate::access::Permissions;
+use crate::access::{Permissions, PersonKey};
 use crate::call::Call;
 use crate::capsule::CapsuleStore;
 use crate::error::{Error, Result};
@@ -35,14 +35,21 @@ impl BulkDelete {
     }
 }
 
+/// What somebody finds who asks to delete a memory.
+pub(super) enum Found {
+    There(Memory, Place),
+    /// It was deleted before: the same answer again.
+    Deleted,
+}
+
 impl<M: StableMemory> Vault<M> {
     /// Deletes a memory. Its inline assets go with it. With `delete_assets`, blobs that nothing references any more go too, and
     /// external content is put on the list of external deletions; without, its blobs stay readable by id. Again: nothing, for who
-    /// might have deleted it.
+    /// might have deleted it. One in the trash is deleted for good.
     ///
     /// # Errors
     /// [`Error::Unauthorized`] for the anonymous caller, and for one who may view the memory but not delete it;
-    /// [`Error::NotFound`] for a memory that the caller may not view.
+    /// [`Error::NotFound`] for a memory that the caller may not view, and for one in the trash that the caller may not delete.
     pub fn memories_delete(&mut self, call: Call, id: &str, delete_assets: bool) -> Result<()> {
         self.delete_for(&self.person(call)?, call.now, id, delete_assets)
     }
@@ -54,20 +61,47 @@ impl<M: StableMemory> Vault<M> {
         id: &str,
         delete_assets: bool,
     ) -> Result<()> {
+        let (memory, place) = match self.deletable_memory(person, now, id)? {
+            Found::There(memory, place) => (memory, place),
+            Found::Deleted => return Ok(()),
+        };
+        let by = Some(person.primary_key());
+        self.delete_memory(now, memory, place, delete_assets, by)
+    }
+
+    /// The memory that the person may delete, in the trash or not, or that it was deleted, by this person or in a capsule that the person
+    /// governs.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] for a memory that the person may view but not delete; [`Error::NotFound`] for what the person may not view,
+    /// and for what is in the trash or deleted and was not the person's to delete.
+    pub(super) fn deletable_memory(&self, person: &Person, now: u64, id: &str) -> Result<Found> {
         let memory_id = MemoryId::parse(id).ok_or(Error::NotFound)?;
-        if let Some(capsule) = self.memories.deleted_from(memory_id) {
-            let may_govern = self.capsules.roles(person, capsule).may_govern();
-            return if may_govern {
-                Ok(())
-            } else {
-                Err(Error::NotFound)
-            };
+        match self.memories.state(memory_id).ok_or(Error::NotFound)? {
+            State::Live => {
+                let (memory, may) = self.visible_memory(person, now, id)?;
+                if !may.has(Permissions::OWN) {
+                    return Err(Error::Unauthorized);
+                }
+                Ok(Found::There(memory, Place::Timeline))
+            }
+            State::Trashed { since } => {
+                let (memory, ..) = self.memories.trashed(memory_id).ok_or(Error::NotFound)?;
+                let may = self.permissions_on(person, now, &memory);
+                if !may.has(Permissions::OWN) {
+                    return Err(Error::NotFound);
+                }
+                Ok(Found::There(memory, Place::Trash { since }))
+            }
+            State::Deleted { from, by } => {
+                let did = by.is_some_and(|by| person.keys().any(|key| by.is(key)));
+                if did || self.capsules.roles(person, from).may_govern() {
+                    Ok(Found::Deleted)
+                } else {
+                    Err(Error::NotFound)
+                }
+            }
         }
-        let (memory, may) = self.visible_memory(person, now, id)?;
-        if !may.has(Permissions::OWN) {
-            return Err(Error::Unauthorized);
-        }
-        self.delete_memory(now, memory, delete_assets)
     }
 
     /// Deletes several memories of a capsule, each judged by itself: one that is not there, is in another capsule, or may not be
@@ -127,7 +161,7 @@ impl<M: StableMemory> Vault<M> {
     }
 
     /// Deletes memories of a capsule that were there at `before`: as many as one message may, newest first. Returns how many, and whether
-    /// there are more.
+    /// there are more. What is in the trash stays there.
     ///
     /// # Errors
     /// [`Error::Unauthorized`] for the anonymous caller, and for one who may use the capsule but not delete in it;
@@ -158,32 +192,45 @@ impl<M: StableMemory> Vault<M> {
             };
             done += 1 + memory.record.assets.len();
             deleted += 1;
-            self.delete_memory(call.now, memory, delete_assets)?;
+            let by = Some(person.primary_key());
+            self.delete_memory(call.now, memory, Place::Timeline, delete_assets, by)?;
         }
         Ok((deleted, true))
     }
 
-    /// Deletes a memory; whether that is allowed is the caller's to say.
+    /// Deletes a memory; whether that is allowed is the caller's to say. `by` is remembered as who did it.
     pub(crate) fn delete_memory(
         &mut self,
         now: u64,
         memory: Memory,
+        place: Place,
         delete_assets: bool,
+        by: Option<PersonKey>,
     ) -> Result<()> {
         let release = Release::of(&memory.record.assets, delete_assets);
-        let grantees = Grantee::all(memory.capsule, &memory.record.access_entries());
-        let mut needs = MemoryStore::<M>::needs(0);
+        let (grantees, mut needs) = match place {
+            Place::Timeline => {
+                let entries = memory.record.access_entries();
+                let grantees = Grantee::all(memory.capsule, &entries);
+                (grantees, MemoryStore::<M>::needs(0))
+            }
+            // What is in the trash is in the index of entries no longer.
+            Place::Trash { .. } => (Vec::new(), MemoryStore::<M>::needs_for_trash(0)),
+        };
         needs.push(Grants::<M>::need(grantees.len()));
         needs.push(CapsuleStore::<M>::need_for_usage());
         needs.extend(self.needs_for_release(&release));
         self.regions.reserve_for_freeing(&needs)?;
 
         let mut usage = self.capsules.usage(memory.capsule);
-        usage.memories -= 1;
+        match place {
+            Place::Timeline => usage.memories -= 1,
+            Place::Trash { .. } => usage.trashed -= 1,
+        }
         usage.inline_bytes -= release.inline_bytes();
         usage.updated_at = now;
         self.capsules.set_usage(memory.capsule, &usage);
-        self.memories.delete(&memory, now);
+        self.memories.delete(&memory, place, now, by);
         self.grants.replace(memory.id, &grantees, &[]);
         self.release(memory.capsule, memory.id, release, now);
         Ok(())

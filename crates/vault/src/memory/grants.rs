@@ -1,15 +1,17 @@
-//! Who has an entry on which memory: the index behind "shared with me".
+//! Who has an entry on which memory: the index behind "shared with me", and behind reading a blob through a memory. It knows of
+//! what is in the timeline only: what is in the trash is shared with nobody.
 
 use ic_stable_structures::{BTreeMap, Memory};
 use keepsake_api::{AccessEntry, GrantSource};
 
-use crate::access::PersonKey;
+use crate::access::{PersonKey, is_public};
 use crate::capsule::GroupKey;
+use crate::hash::sha256_of_fields;
 use crate::ids::{CapsuleId, MemoryId};
 use crate::regions::{self, RegionId};
 use crate::stable::{Key, Region, RegionManager};
 
-/// Whom an entry is for, as stored in keys: a person, or a connection group of a capsule.
+/// Whom an entry is for, as stored in keys: a person, a connection group of a capsule, or everybody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Grantee(pub [u8; 16]);
 
@@ -34,12 +36,23 @@ impl Grantee {
         Grantee(group.0)
     }
 
-    /// Everybody whom these entries are for, each once.
+    /// Everybody, of entries on memories of this capsule.
+    pub fn of_public(capsule: CapsuleId) -> Self {
+        let digest = sha256_of_fields("public", &[&capsule.0.to_be_bytes()]);
+        let mut key = [0; 16];
+        key.copy_from_slice(&digest[..16]);
+        Grantee(key)
+    }
+
+    /// All whom these entries are for, each once.
     pub fn all(capsule: CapsuleId, entries: &[AccessEntry]) -> Vec<Self> {
         let mut all: Vec<_> = entries
             .iter()
             .filter_map(|entry| Self::of(capsule, entry))
             .collect();
+        if entries.iter().any(is_public) {
+            all.push(Self::of_public(capsule));
+        }
         all.sort();
         all.dedup();
         all
@@ -90,6 +103,16 @@ impl<M: Memory> Grants<M> {
         self.map
             .keys_range((from, to))
             .map(|key| MemoryId(key.part(16)))
+    }
+
+    /// The first memory that has an entry for the grantee, by id, from `from` on.
+    pub fn first_from(&self, grantee: Grantee, from: MemoryId) -> Option<MemoryId> {
+        let last = grant_key(grantee, MemoryId([255; 16]));
+        let key = self
+            .map
+            .keys_range(grant_key(grantee, from)..=last)
+            .next()?;
+        Some(MemoryId(key.part(16)))
     }
 
     /// Every (grantee, memory), for recounting in tests.

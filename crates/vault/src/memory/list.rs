@@ -228,13 +228,13 @@ pub(super) fn header_len(header: &MemoryHeader) -> usize {
         + links
 }
 
-fn format_cursor(position: Position) -> String {
+pub(super) fn format_cursor(position: Position) -> String {
     let mut bytes = position.time.to_be_bytes().to_vec();
     bytes.extend_from_slice(&position.memory.0);
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-fn parse_cursor(text: &str) -> Result<Position> {
+pub(super) fn parse_cursor(text: &str) -> Result<Position> {
     let malformed = || Error::invalid("cursor", "malformed; use next_cursor of a page as it is");
     let bytes: [u8; 24] = URL_SAFE_NO_PAD
         .decode(text)

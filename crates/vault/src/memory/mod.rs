@@ -17,14 +17,15 @@ mod release;
 mod remove_asset;
 mod shared;
 mod store;
+#[cfg(test)]
+mod tests;
 mod tokens;
+mod trash;
 mod update;
 
 pub use create::NewMemory;
 pub use delete::BulkDelete;
 pub use external::ExternalContent;
-#[cfg(any(test, feature = "recount"))]
-pub use grants::Grantee;
-pub use grants::Grants;
+pub use grants::{Grantee, Grants};
 pub use record::StoredAsset;
 pub use store::MemoryStore;

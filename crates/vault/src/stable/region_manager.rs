@@ -200,18 +200,37 @@ impl<M: Memory> RegionManager<M> {
     /// below: a tree beyond what is allocated in it, any other region beyond what it has buckets for.
     ///
     /// Some room is left ungrown, so that a vault that is full can be emptied and used again: content stops growing first, while the
-    /// trees that keep track of it still can; and half of what content leaves is for [`Self::reserve_for_freeing`] alone.
+    /// trees that keep track of it still can; and half of what content leaves is for [`Self::reserve_for_moving`] and
+    /// [`Self::reserve_for_freeing`] alone.
     ///
     /// # Errors
     /// [`OutOfMemory`] where the memory cannot grow or the bucket table is full. Nothing changed then.
     pub fn reserve(&self, needs: &[(u8, u64)]) -> Result<(), OutOfMemory> {
-        let headroom = (self.used() / HEADROOM_DIVISOR).clamp(HEADROOM_MIN, HEADROOM_MAX);
+        let headroom = self.headroom();
         let growth = self.inner.borrow().growth(needs)?;
         let (left, buckets) = match growth {
             Growth { content: 0, .. } => (headroom / 2, HEADROOM_BUCKETS / 2),
             _ => (headroom, HEADROOM_BUCKETS),
         };
         self.inner.borrow().grow_for(growth, left, buckets)
+    }
+
+    /// The same for an operation that frees in one tree what it takes in another: possible where new records are refused already, but
+    /// leaving a quarter of the room for [`Self::reserve_for_freeing`] alone, as what a tree frees is its own.
+    ///
+    /// # Errors
+    /// As [`Self::reserve`].
+    pub fn reserve_for_moving(&self, needs: &[(u8, u64)]) -> Result<(), OutOfMemory> {
+        let left = self.headroom() / 4;
+        let growth = self.inner.borrow().growth(needs)?;
+        self.inner
+            .borrow()
+            .grow_for(growth, left, HEADROOM_BUCKETS / 4)
+    }
+
+    /// Bytes that content leaves ungrown.
+    fn headroom(&self) -> u64 {
+        (self.used() / HEADROOM_DIVISOR).clamp(HEADROOM_MIN, HEADROOM_MAX)
     }
 
     /// The same for an operation that frees more than it takes, without leaving any room.
@@ -227,6 +246,20 @@ impl<M: Memory> RegionManager<M> {
     /// Bytes of the memory below that are in use: table and buckets.
     pub fn used(&self) -> u64 {
         self.inner.borrow().end
+    }
+
+    /// Bytes of the memory below, in use or not.
+    pub fn allocated(&self) -> u64 {
+        self.inner.borrow().memory.size() * PAGE
+    }
+
+    /// Bytes of the region's buckets, and what of them is free inside its tree (0 for a region that holds no tree).
+    pub fn extent_of(&self, id: u8) -> (u64, u64) {
+        let inner = self.inner.borrow();
+        (
+            inner.regions[usize::from(id)].backed,
+            inner.free_in_tree(id),
+        )
     }
 }
 
