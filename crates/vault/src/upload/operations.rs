@@ -169,8 +169,13 @@ impl<M: Memory> Vault<M> {
         }
         let idem_key = session_idem_key(capsule, person.acting, idem);
         let owner = session_owner_key(capsule, person.acting.as_slice());
-        if self.sessions.open_count(owner) >= self.settings.get().open_sessions() {
-            return Err(Error::ResourceExhausted);
+        let most = self.settings.get().open_sessions();
+        if self.sessions.open_count(owner) >= most {
+            // Those that have expired and were not swept yet are open no longer.
+            self.clear_expired(person, now)?;
+            if self.sessions.open_count(owner) >= most {
+                return Err(Error::ResourceExhausted);
+            }
         }
         let table_len = u64::from(expected_chunks) * CHUNK_ENTRY;
         let mut needs = SessionStore::<M>::needs();

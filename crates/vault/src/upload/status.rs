@@ -48,9 +48,13 @@ impl<M: Memory> Vault<M> {
     /// [`crate::Error::Unauthorized`] for the anonymous caller.
     pub fn uploads_cleanup_expired(&mut self, call: Call) -> Result<u32> {
         let person = self.person(call)?;
+        self.clear_expired(&person, call.now)
+    }
+
+    pub(super) fn clear_expired(&mut self, person: &Person, now: u64) -> Result<u32> {
         let expired: Vec<SessionId> = self
-            .sessions_of(&person)
-            .filter(|id| !self.is_alive(*id, call.now))
+            .sessions_of(person)
+            .filter(|id| !self.is_alive(*id, now))
             .collect();
         let work = self.work();
         let mut cleared = 0;
