@@ -54,6 +54,7 @@ pub struct Holdings {
     pub capsules: u64,
     /// Those in the trash are not among them.
     pub memories: u64,
+    pub memories_trashed: u64,
     pub blobs: u64,
     /// Blobs that no memory has referenced yet.
     pub blobs_unreferenced: u64,
@@ -89,6 +90,8 @@ pub struct Maintenance {
     pub uploads_due: u64,
     /// Blobs that no memory referenced within a day.
     pub blobs_due: u64,
+    /// Memories whose time in the trash is over.
+    pub trash_due: u64,
     /// When it last looked for something, in nanoseconds since 1970 UTC.
     pub last_run: Option<u64>,
     /// What it has cleared away since the vault exists.
@@ -124,7 +127,8 @@ pub struct CapsuleStatus {
     /// Those in the trash are not among them.
     pub memories: u64,
     pub memories_max: Option<u64>,
-    /// Bytes of blobs and inline assets; what `bytes_max` bounds.
+    pub memories_trashed: u64,
+    /// Bytes of blobs and inline assets, of memories in the trash too; what `bytes_max` bounds.
     pub bytes: u64,
     pub bytes_max: Option<u64>,
     /// Bytes of blob content, equal content once.

@@ -12,6 +12,7 @@ mod call;
 mod capsule;
 mod error;
 mod hash;
+mod http;
 mod ids;
 pub mod limits;
 mod maintenance;
@@ -22,8 +23,10 @@ pub mod recount;
 pub mod regions;
 mod settings;
 mod stable;
+mod status;
 mod stored;
 mod token;
+mod upkeep;
 mod upload;
 
 pub use blob::BlobRange;
@@ -31,6 +34,7 @@ pub use call::Call;
 pub use error::{Error, Result};
 pub use memory::{BulkDelete, NewMemory};
 pub use stable::UnknownLayout;
+pub use upkeep::Means;
 pub use upload::FinishStep;
 
 use ic_stable_structures::Memory;
@@ -39,6 +43,7 @@ use keepsake_api::InitArgs;
 use arena::Arena;
 use blob::BlobStore;
 use capsule::{CapsuleStore, FactStore};
+use maintenance::MaintenanceStore;
 use memory::{ExternalContent, Grants, MemoryStore};
 use person::PersonStore;
 use settings::{LAYOUT_VERSION, SettingsStore};
@@ -58,6 +63,9 @@ pub struct Vault<M: Memory> {
     blobs: BlobStore<M>,
     sessions: SessionStore<M>,
     arena: Arena<M>,
+    maintenance: MaintenanceStore<M>,
+    /// Told by the canister before each change; not stored.
+    means: Option<Means>,
 }
 
 impl<M: Memory> Vault<M> {
@@ -93,6 +101,8 @@ impl<M: Memory> Vault<M> {
             blobs: BlobStore::open(&regions),
             sessions: SessionStore::open(&regions),
             arena: Arena::open(&regions),
+            maintenance: MaintenanceStore::open(regions.region(regions::MAINTENANCE)),
+            means: None,
             settings,
             regions,
         })

@@ -80,6 +80,8 @@ pub const OPAQUE_PERSON_MAX: usize = 256;
 pub const EXTERNAL_TEXT_MAX: usize = 4_096;
 /// A placeholder goes along with listings while it is shorter than this, in bytes.
 pub const PLACEHOLDER_IN_LISTING: u64 = 1_000;
+/// Longest body of an HTTP answer, in bytes: with its certificate it fits a query's reply.
+pub const HTTP_BODY_MAX: u64 = 2_000_000;
 /// Lifetime of the access tokens in listings, in nanoseconds: 30 minutes.
 pub const LISTING_TOKEN_TTL: u64 = 30 * 60 * 1_000_000_000;
 /// Longest lifetime of a token that was asked for, and the one of a token asked for without a lifetime, in seconds.

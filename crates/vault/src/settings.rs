@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::hash::{Sha256Digest, sha256_of_fields};
 use crate::limits;
 use crate::stable::{Record, Region};
+use crate::token::TokenKey;
 
 /// Version of the stored records taken together. It rises only when an older build could not read them.
 pub const LAYOUT_VERSION: u32 = 1;
@@ -33,12 +34,28 @@ pub struct Settings {
     pub capsule_memories: Option<u64>,
     #[n(6)]
     pub open_sessions: Option<u32>,
+    /// Number of the key that access tokens are made with; none was replaced yet where it is missing.
+    #[n(7)]
+    pub token_key: Option<u32>,
+    #[n(8)]
+    pub cycles_reserve_days: Option<u32>,
 }
 
 impl Settings {
     /// Most sessions that a caller may have open in one capsule.
     pub fn open_sessions(&self) -> u32 {
         self.open_sessions.unwrap_or(limits::OPEN_SESSIONS_MAX)
+    }
+
+    /// Days at rest that must be paid for before new content is taken.
+    pub fn cycles_reserve_days(&self) -> u32 {
+        self.cycles_reserve_days
+            .unwrap_or(limits::CYCLES_RESERVE_DAYS_DEFAULT)
+    }
+
+    /// Number of the key that access tokens are made with.
+    pub fn token_key(&self) -> u32 {
+        self.token_key.unwrap_or(0)
     }
 }
 
@@ -61,6 +78,8 @@ impl<M: Memory> SettingsStore<M> {
             capsule_bytes: None,
             capsule_memories: None,
             open_sessions: None,
+            token_key: None,
+            cycles_reserve_days: None,
         };
         let cell = Cell::init(region, Record::encode(&first));
         let current = cell.get().decode();
@@ -87,12 +106,20 @@ impl<M: Memory> SettingsStore<M> {
         settings.capsule_bytes = args.bytes_per_capsule.or(settings.capsule_bytes);
         settings.capsule_memories = args.memories_per_capsule.or(settings.capsule_memories);
         settings.open_sessions = args.open_sessions.or(settings.open_sessions);
+        settings.cycles_reserve_days = args.cycles_reserve_days.or(settings.cycles_reserve_days);
         self.set(settings);
     }
 
     pub fn set_seed(&mut self, seed: [u8; 32]) {
         self.set(Settings {
             seed: Some(seed),
+            ..self.current.clone()
+        });
+    }
+
+    pub fn set_token_key(&mut self, number: u32) {
+        self.set(Settings {
+            token_key: Some(number),
             ..self.current.clone()
         });
     }
@@ -104,6 +131,18 @@ impl<M: Memory> SettingsStore<M> {
     pub fn secret(&self, purpose: &str) -> Result<Sha256Digest> {
         let seed = self.current.seed.ok_or(Error::NoSeed)?;
         Ok(sha256_of_fields("secret", &[&seed, purpose.as_bytes()]))
+    }
+
+    /// The key that access tokens are made with now: another one for each number.
+    ///
+    /// # Errors
+    /// [`Error::NoSeed`] before the seed was set.
+    pub fn token_maker(&self) -> Result<TokenKey> {
+        let secret = match self.current.token_key() {
+            0 => self.secret("http token"),
+            number => self.secret(&format!("http token {number}")),
+        };
+        Ok(TokenKey::new(secret?))
     }
 
     /// Draws a number that cannot be told from a random one, and for which `is_free` holds.

@@ -14,8 +14,6 @@ use crate::hash::Sha256Digest;
 use crate::ids::{AssetId, MemoryId};
 use crate::stored::Coded;
 
-/// Purpose of the secret that keys are made from.
-pub const SECRET: &str = "http token";
 const TAG_LEN: usize = 16;
 
 /// What a token opens.
@@ -43,6 +41,17 @@ struct Payload {
     expires: u64,
     #[cbor(n(4), with = "minicbor::bytes")]
     caller: Vec<u8>,
+}
+
+/// Why a token opens nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TokenError {
+    #[error("the token is malformed")]
+    Malformed,
+    #[error("the token was not made by this vault")]
+    Forged,
+    #[error("the token has expired")]
+    Expired,
 }
 
 /// The key that authenticates tokens.
@@ -73,63 +82,50 @@ impl TokenKey {
         bytes.extend_from_slice(&mac.finalize().into_bytes()[..TAG_LEN]);
         URL_SAFE_NO_PAD.encode(bytes)
     }
+
+    /// What the token opens at this time.
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub fn open(&self, token: &str, now: u64) -> Result<TokenScope, TokenError> {
+        let bytes = URL_SAFE_NO_PAD
+            .decode(token)
+            .map_err(|_| TokenError::Malformed)?;
+        let (payload, tag) = bytes
+            .len()
+            .checked_sub(TAG_LEN)
+            .map(|at| bytes.split_at(at))
+            .ok_or(TokenError::Malformed)?;
+        let mut mac = self.mac.clone();
+        mac.update(payload);
+        mac.verify_truncated_left(tag)
+            .map_err(|_| TokenError::Forged)?;
+        let payload: Payload = minicbor::decode(payload).map_err(|_| TokenError::Malformed)?;
+        if now >= payload.expires {
+            return Err(TokenError::Expired);
+        }
+        Ok(TokenScope {
+            memory: MemoryId(payload.memory),
+            variants: payload.variants.into_iter().map(|v| v.0).collect(),
+            assets: payload
+                .assets
+                .chunks_exact(16)
+                .map(|id| {
+                    let mut asset = [0; 16];
+                    asset.copy_from_slice(id);
+                    AssetId(asset)
+                })
+                .collect(),
+            expires: payload.expires,
+            caller: Principal::try_from_slice(&payload.caller)
+                .map_err(|_| TokenError::Malformed)?,
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Why a token opens nothing.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-    pub enum TokenError {
-        #[error("the token is malformed")]
-        Malformed,
-        #[error("the token was not made by this vault")]
-        Forged,
-        #[error("the token has expired")]
-        Expired,
-    }
-
-    impl TokenKey {
-        /// What the token opens at this time.
-        ///
-        /// # Errors
-        /// [`TokenError`].
-        pub fn open(&self, token: &str, now: u64) -> Result<TokenScope, TokenError> {
-            let bytes = URL_SAFE_NO_PAD
-                .decode(token)
-                .map_err(|_| TokenError::Malformed)?;
-            let (payload, tag) = bytes
-                .len()
-                .checked_sub(TAG_LEN)
-                .map(|at| bytes.split_at(at))
-                .ok_or(TokenError::Malformed)?;
-            let mut mac = self.mac.clone();
-            mac.update(payload);
-            mac.verify_truncated_left(tag)
-                .map_err(|_| TokenError::Forged)?;
-            let payload: Payload = minicbor::decode(payload).map_err(|_| TokenError::Malformed)?;
-            if now >= payload.expires {
-                return Err(TokenError::Expired);
-            }
-            Ok(TokenScope {
-                memory: MemoryId(payload.memory),
-                variants: payload.variants.into_iter().map(|v| v.0).collect(),
-                assets: payload
-                    .assets
-                    .chunks_exact(16)
-                    .map(|id| {
-                        let mut asset = [0; 16];
-                        asset.copy_from_slice(id);
-                        AssetId(asset)
-                    })
-                    .collect(),
-                expires: payload.expires,
-                caller: Principal::try_from_slice(&payload.caller)
-                    .map_err(|_| TokenError::Malformed)?,
-            })
-        }
-    }
 
     #[test]
     fn a_token_opens_what_it_was_minted_for_and_no_other_key_or_time_does() {

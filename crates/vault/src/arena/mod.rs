@@ -101,16 +101,19 @@ impl<M: Memory> Arena<M> {
         }
     }
 
-    /// Bytes taken up by content, for recounting in tests.
-    #[cfg(any(test, feature = "recount"))]
+    /// Bytes taken up by content.
     pub fn used_bytes(&self) -> u64 {
         self.end - HEADER - self.free_bytes
     }
 
-    /// Bytes in free extents, for recounting in tests.
-    #[cfg(any(test, feature = "recount"))]
+    /// Bytes in free extents.
     pub fn free_bytes(&self) -> u64 {
         self.free_bytes
+    }
+
+    /// Bytes behind the last extent that the region has already.
+    pub fn spare_bytes(&self) -> u64 {
+        self.region.backed().saturating_sub(self.end)
     }
 
     /// Decides where `len` bytes go: the hole that fits best; else, where `may_split`, the largest holes; the rest at the end.

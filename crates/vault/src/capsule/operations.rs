@@ -27,7 +27,8 @@ impl<M: Memory> Vault<M> {
     ///
     /// # Errors
     /// [`Error::Unauthorized`] for the anonymous caller; [`Error::Invalid`] for a subject that is nobody;
-    /// [`Error::ResourceExhausted`] where the caller or the subject has [`limits::CAPSULES_PER_PERSON_MAX`] capsules.
+    /// [`Error::ResourceExhausted`] where the caller or the subject has [`limits::CAPSULES_PER_PERSON_MAX`] capsules, and
+    /// where cycles are low.
     pub fn capsules_create(&mut self, call: Call, subject: Option<PersonRef>) -> Result<Capsule> {
         let person = self.person(call)?;
         let caller = person.primary_key();
@@ -41,6 +42,7 @@ impl<M: Memory> Vault<M> {
             }
             subject = owner.clone();
         }
+        self.check_means()?;
         let subject_key = PersonKey::of(&subject);
         // Owned ones are counted apart from those about a person, so that strangers who make capsules about somebody
         // cannot use up what that person may own.

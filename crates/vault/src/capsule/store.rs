@@ -123,6 +123,15 @@ impl<M: Memory> CapsuleStore<M> {
         self.emptying.insert(capsule_key(capsule), Key([]));
     }
 
+    pub fn len(&self) -> u64 {
+        self.capsules.len()
+    }
+
+    /// How many capsules were hidden and not forgotten yet.
+    pub fn emptying_len(&self) -> u64 {
+        self.emptying.len()
+    }
+
     /// A capsule that was hidden and not forgotten yet.
     pub fn first_to_empty(&self) -> Option<CapsuleId> {
         self.emptying

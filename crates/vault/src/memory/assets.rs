@@ -196,7 +196,7 @@ impl<M: StableMemory> Vault<M> {
         })
     }
 
-    /// Checks that the capsule's budget takes these assets' inline bytes.
+    /// Checks that the capsule's budget takes these assets' inline bytes, and that new content may be taken at all.
     ///
     /// # Errors
     /// [`Error::ResourceExhausted`].
@@ -206,6 +206,7 @@ impl<M: StableMemory> Vault<M> {
         if inline == 0 {
             return Ok(());
         }
+        self.check_means()?;
         if usage.inline_bytes + inline > budget {
             return Err(Error::ResourceExhausted);
         }

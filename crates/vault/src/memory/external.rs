@@ -107,6 +107,11 @@ impl<M: Memory> ExternalContent<M> {
             .map(|entry| (*entry.key(), entry.value().decode()))
     }
 
+    /// How many deletions are on the list, of all capsules.
+    pub fn deletions_len(&self) -> u64 {
+        self.deletions.len()
+    }
+
     /// (capsule and address, count) of every external content in use, for recounting in tests.
     #[cfg(any(test, feature = "recount"))]
     pub fn all_users(&self) -> Vec<(Key<24>, u32)> {

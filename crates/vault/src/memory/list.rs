@@ -37,7 +37,7 @@ impl<M: StableMemory> Vault<M> {
         let may = Permissions::of_roles(roles);
         let limit = page_limit(limit)?;
         let after = cursor.map(parse_cursor).transpose()?;
-        let tokens = TokenKey::new(self.settings.secret(crate::token::SECRET)?);
+        let tokens = self.settings.token_maker()?;
         let mut items: Vec<MemoryHeader> = Vec::new();
         let mut last = None;
         let mut bytes = 0;

@@ -15,6 +15,7 @@ mod read;
 mod record;
 mod release;
 mod remove_asset;
+mod serve;
 mod shared;
 mod store;
 #[cfg(test)]
@@ -28,4 +29,5 @@ pub use delete::BulkDelete;
 pub use external::ExternalContent;
 pub use grants::{Grantee, Grants};
 pub use record::StoredAsset;
+pub use serve::{AssetRequest, Refusal, ServedAsset};
 pub use store::MemoryStore;

@@ -19,7 +19,6 @@ use crate::ids::MemoryId;
 use crate::limits;
 use crate::person::Person;
 use crate::stable::Key;
-use crate::token::TokenKey;
 
 /// Most entries looked at for one page: those that do not count at this time are passed over.
 const LOOKED_AT: usize = 500;
@@ -39,7 +38,7 @@ impl<M: StableMemory> Vault<M> {
         let person = self.person(call)?;
         let limit = page_limit(limit)?;
         let start = cursor.map(parse_cursor).transpose()?;
-        let tokens = TokenKey::new(self.settings.secret(crate::token::SECRET)?);
+        let tokens = self.settings.token_maker()?;
         let mut items = Vec::new();
         let (mut bytes, mut records, mut looked_at) = (0, 0, 0);
         let mut last = None;

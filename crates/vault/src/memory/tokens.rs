@@ -1,4 +1,4 @@
-//! Minting access tokens for content over HTTP (contract, "HTTP").
+//! Minting access tokens for content over HTTP (contract, "HTTP"), and replacing the key that they are made with.
 
 use ic_stable_structures::Memory as StableMemory;
 use keepsake_api::AssetType;
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::ids::AssetId;
 use crate::limits;
 use crate::person::Person;
-use crate::token::{SECRET, TokenKey, TokenScope};
+use crate::token::TokenScope;
 
 impl<M: StableMemory> Vault<M> {
     /// A token that opens the memory's assets of these variants (`original`, `display`, `thumbnail`, `placeholder`), or of them
@@ -41,7 +41,7 @@ impl<M: StableMemory> Vault<M> {
             assets,
             ttl_seconds,
         )?;
-        Ok(TokenKey::new(self.settings.secret(SECRET)?).mint(&scope))
+        Ok(self.settings.token_maker()?.mint(&scope))
     }
 
     /// Tokens for several memories, each as [`Self::mint_http_token`] mints it; those it refuses are left out.
@@ -60,7 +60,7 @@ impl<M: StableMemory> Vault<M> {
         let person = self.person(call)?;
         limits::check_bulk("memory_ids", memories.len())?;
         let variants = parse_variants(variants)?;
-        let key = TokenKey::new(self.settings.secret(SECRET)?);
+        let key = self.settings.token_maker()?;
         Ok(memories
             .into_iter()
             .filter_map(|id| {
@@ -78,6 +78,35 @@ impl<M: StableMemory> Vault<M> {
                 Some((id, key.mint(&scope)))
             })
             .collect())
+    }
+
+    /// Replaces the key with this number, which access tokens are made with: none that was minted before opens anything any more. Again:
+    /// nothing, the key is replaced already.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] for everybody but an operator, who controls the canister; [`Error::Invalid`] for a number that no key has
+    /// had yet.
+    pub fn http_token_key_rotate(
+        &mut self,
+        call: Call,
+        is_operator: bool,
+        number: u32,
+    ) -> Result<()> {
+        call.check_named()?;
+        if !is_operator {
+            return Err(Error::Unauthorized);
+        }
+        let current = self.settings.get().token_key();
+        if number > current {
+            return Err(Error::invalid(
+                "number",
+                format!("{number}; the key in use has the number {current}"),
+            ));
+        }
+        if number == current {
+            self.settings.set_token_key(current.saturating_add(1));
+        }
+        Ok(())
     }
 }
 
@@ -124,21 +153,26 @@ fn scope(
     })
 }
 
+/// The type of the assets that a variant's name stands for.
+pub(super) fn variant_type(name: &str) -> Option<AssetType> {
+    match name {
+        "original" => Some(AssetType::Original),
+        "display" => Some(AssetType::Display),
+        "thumbnail" => Some(AssetType::Thumbnail),
+        "placeholder" => Some(AssetType::Placeholder),
+        _ => None,
+    }
+}
+
 fn parse_variants(names: &[String]) -> Result<Vec<AssetType>> {
     let mut variants = Vec::new();
     for name in names {
-        let variant = match name.as_str() {
-            "original" => AssetType::Original,
-            "display" => AssetType::Display,
-            "thumbnail" => AssetType::Thumbnail,
-            "placeholder" => AssetType::Placeholder,
-            other => {
-                return Err(Error::invalid(
-                    "variants",
-                    format!("{other:?} is none; original, display, thumbnail and placeholder are"),
-                ));
-            }
-        };
+        let variant = variant_type(name).ok_or_else(|| {
+            Error::invalid(
+                "variants",
+                format!("{name:?} is none; original, display, thumbnail and placeholder are"),
+            )
+        })?;
         if !variants.contains(&variant) {
             variants.push(variant);
         }

@@ -19,7 +19,6 @@ use crate::ids::{CapsuleId, MemoryId};
 use crate::limits;
 use crate::regions::RegionId;
 use crate::stable::Record;
-use crate::token::TokenKey;
 
 impl<M: StableMemory> Vault<M> {
     /// Puts a memory in the trash. Again, also after it was deleted from there: nothing.
@@ -82,7 +81,7 @@ impl<M: StableMemory> Vault<M> {
         }
         let limit = page_limit(limit)?;
         let after = cursor.map(parse_cursor).transpose()?;
-        let tokens = TokenKey::new(self.settings.secret(crate::token::SECRET)?);
+        let tokens = self.settings.token_maker()?;
         let mut items: Vec<TrashedMemory> = Vec::new();
         let mut last = None;
         let mut bytes = 0;

@@ -168,6 +168,7 @@ impl<M: Memory> Vault<M> {
             }
         }
         let idem_key = session_idem_key(capsule, person.acting, idem);
+        self.check_means()?;
         let owner = session_owner_key(capsule, person.acting.as_slice());
         let most = self.settings.get().open_sessions();
         if self.sessions.open_count(owner) >= most {
@@ -335,6 +336,7 @@ impl<M: Memory> Vault<M> {
         bytes: &[u8],
         before: ChunkEntry,
     ) -> Result<()> {
+        self.check_means()?;
         let usage = self.capsules.usage(session.capsule());
         let replaced = u64::from(before.len());
         self.check_quota(&usage, progress.bytes - replaced + bytes.len() as u64)?;

@@ -164,6 +164,16 @@ impl<M: Memory> SessionStore<M> {
             .map(|key| SessionId(key.number(16)))
     }
 
+    /// How many sessions there are, ended ones too.
+    pub fn len(&self) -> u64 {
+        self.sessions.len()
+    }
+
+    /// How many sessions are open.
+    pub fn open_len(&self) -> u64 {
+        self.by_idem.len()
+    }
+
     /// How many sessions have a deadline, a creator, and a capsule, for recounting in tests.
     #[cfg(any(test, feature = "recount"))]
     pub fn index_lengths(&self) -> [u64; 3] {
