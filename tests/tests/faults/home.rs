@@ -1,0 +1,184 @@
+//! The canister over stable memory that was made elsewhere, in this process: no HTTP, no signatures.
+
+use std::{fs, path::PathBuf, sync::LazyLock};
+
+use candid::{Reserved, decode_one};
+use keepsake_client::api::{Error, InitArgs, Page};
+use keepsake_host::engine::{Config, Engine, Executed, Installed};
+use keepsake_tests::artefacts::vault_module;
+use keepsake_vault::Vault;
+use tempfile::TempDir;
+
+use crate::failing::{Failing, PAGE};
+use crate::world::{Probe, Scenario, principal};
+
+/// Pages that one message loads.
+const LOADED_AT_ONCE: usize = 16;
+
+/// A canister that puts bytes into stable memory, before the vault is installed over them.
+static LOADER: LazyLock<Vec<u8>> =
+    LazyLock::new(|| wat::parse_str(include_str!("loader.wat")).expect("it is a module"));
+
+fn no_settings() -> Vec<u8> {
+    candid::encode_one(None::<InitArgs>).expect("it is Candid")
+}
+
+/// The vault's module as the host caches it, and the file's name: compiling takes longer than all that is done with it.
+static COMPILED: LazyLock<Vec<(PathBuf, Vec<u8>)>> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().expect("temporary folders can be made");
+    let engine = Engine::open(Config::new(folder.path())).expect("the folder is usable");
+    engine
+        .install(&vault_module(), &no_settings())
+        .expect("the canister installs");
+    let cached = fs::read_dir(folder.path().join("cache")).expect("there is a cache");
+    cached
+        .map(|entry| {
+            let path = entry.expect("it can be listed").path();
+            let content = fs::read(&path).expect("it can be read");
+            let name = path.file_name().expect("an entry has a name");
+            (PathBuf::from(name), content)
+        })
+        .collect()
+});
+
+/// A canister that is gone when this is dropped, after its engine.
+pub struct Home {
+    pub engine: Engine,
+    folder: TempDir,
+}
+
+impl Home {
+    /// The vault's canister over this stable memory, as after an upgrade. `configure` sets the engine's limits.
+    pub async fn over(image: &[u8], configure: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().expect("temporary folders can be made");
+        let mut config = Config::new(folder.path());
+        config.query_threads = Some(1);
+        configure(&mut config);
+        let engine = Engine::open(config).expect("the folder is usable");
+        engine.install(&LOADER, b"").expect("it installs");
+        for (n, part) in image.chunks(LOADED_AT_ONCE * PAGE).enumerate() {
+            let offset = (n * LOADED_AT_ONCE * PAGE) as u64;
+            let arg = [&offset.to_le_bytes(), part].concat();
+            let loaded = engine
+                .execute_update(principal("loader"), "load", &arg)
+                .await;
+            loaded.result.expect("it loads");
+        }
+        for (name, content) in COMPILED.iter() {
+            let file = folder.path().join("cache").join(name);
+            fs::write(file, content).expect("the cache is the host's");
+        }
+        let home = Self { engine, folder };
+        assert_eq!(home.install(), Installed::Upgraded);
+        home.settle().await;
+        home
+    }
+
+    /// Lets the canister do what it does by itself when it starts: it and its callers take turns, and that takes fewer.
+    async fn settle(&self) {
+        const TURNS: usize = 50;
+        let nothing = candid::encode_args(()).expect("it is Candid");
+        for _ in 0..TURNS {
+            let turn = self
+                .engine
+                .execute_update(principal("turn"), "whoami", &nothing);
+            turn.await.result.expect("anybody may ask");
+        }
+    }
+
+    fn install(&self) -> Installed {
+        let installed = self.engine.install(&vault_module(), &no_settings());
+        installed.expect("the canister installs")
+    }
+
+    /// Stops it, and starts it again with other limits.
+    pub fn reopen(self, configure: impl FnOnce(&mut Config)) -> Self {
+        let Self { engine, folder } = self;
+        engine.shutdown();
+        drop(engine);
+        let mut config = Config::new(folder.path());
+        config.query_threads = Some(1);
+        configure(&mut config);
+        let engine = Engine::open(config).expect("the folder is usable");
+        assert_eq!(engine.fault(), None);
+        Self { engine, folder }
+    }
+
+    /// Makes the call; all its messages together may use so many instructions.
+    pub async fn within(&self, scenario: &Scenario, instructions: u64) -> Executed {
+        self.engine
+            .execute_update_within(
+                principal(scenario.who),
+                scenario.method,
+                &scenario.arg,
+                instructions,
+            )
+            .await
+    }
+
+    pub async fn run(&self, scenario: &Scenario) -> Executed {
+        self.within(scenario, u64::MAX).await
+    }
+
+    /// What the query replies, without what the clock alone changes.
+    pub async fn ask(&self, probe: &Probe) -> Vec<u8> {
+        let reply = self
+            .engine
+            .query(principal(probe.who), probe.method, &probe.arg)
+            .await
+            .unwrap_or_else(|reject| panic!("{}: {}", probe.method, reject.message));
+        if !["memories_list", "memories_shared_with_me"].contains(&probe.method) {
+            return reply;
+        }
+        let mut page: Result<Page, Error> = decode_one(&reply).expect("a page");
+        for header in page.iter_mut().flat_map(|page| &mut page.items) {
+            let links = &mut header.assets;
+            let links = [
+                &mut links.original,
+                &mut links.display,
+                &mut links.thumbnail,
+            ];
+            for link in links.into_iter().flatten() {
+                link.token.clear();
+                link.expires_at_ns = 0;
+            }
+        }
+        format!("{page:?}").into_bytes()
+    }
+
+    pub async fn ask_all(&self, probes: &[Probe]) -> Vec<Vec<u8>> {
+        let mut replies = Vec::with_capacity(probes.len());
+        for probe in probes {
+            replies.push(self.ask(probe).await);
+        }
+        replies
+    }
+
+    /// Stable memory as committed last.
+    pub fn stable(&self) -> Vec<u8> {
+        let mut stable = self.engine.stable_memory().expect("it is readable");
+        let mut bytes = vec![0; stable.pages() as usize * PAGE];
+        stable.read(0, &mut bytes).expect("it is readable");
+        bytes
+    }
+
+    /// Opens the vault that is in stable memory natively, and recomputes every counter and index of it.
+    pub fn recounted(&self, when: &str) -> Vault<Failing> {
+        let vault = Vault::open(Failing::over(self.stable())).expect("it is a vault");
+        if let Err(difference) = vault.recount() {
+            panic!("{when}: {difference}");
+        }
+        vault
+    }
+}
+
+/// What a call answered: nothing in particular, or an error.
+pub fn answer(scenario: &Scenario, executed: &Executed) -> Result<(), Error> {
+    let name = scenario.name();
+    let reply = executed.result.as_ref();
+    let reply = reply.unwrap_or_else(|reject| panic!("{name}: {}", reject.message));
+    // Reserved takes anything: whatever a success carries.
+    let answer: Result<Reserved, Error> =
+        decode_one(reply).unwrap_or_else(|error| panic!("{name}: {error}"));
+    answer.map(drop)
+}

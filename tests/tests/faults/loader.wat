@@ -1,0 +1,15 @@
+;; Puts bytes into stable memory: 8 bytes of offset, little-endian and whole pages, then the bytes.
+(module
+  (import "ic0" "msg_arg_data_size" (func $arg_size (result i32)))
+  (import "ic0" "msg_arg_data_copy" (func $arg_copy (param i32 i32 i32)))
+  (import "ic0" "msg_reply" (func $msg_reply))
+  (import "ic0" "stable64_grow" (func $stable_grow (param i64) (result i64)))
+  (import "ic0" "stable64_write" (func $stable_write (param i64 i64 i64)))
+  (memory 32)
+  (func (export "canister_update load")
+    (local $len i64)
+    (call $arg_copy (i32.const 0) (i32.const 0) (call $arg_size))
+    (local.set $len (i64.sub (i64.extend_i32_u (call $arg_size)) (i64.const 8)))
+    (drop (call $stable_grow (i64.shr_u (local.get $len) (i64.const 16))))
+    (call $stable_write (i64.load (i32.const 0)) (i64.const 8) (local.get $len))
+    (call $msg_reply)))
