@@ -3,10 +3,11 @@
 use std::sync::LazyLock;
 
 use candid::Principal;
+use keepsake_api::AccessEvent;
 use keepsake_vault::limits;
 use sha2::{Digest, Sha256};
 
-pub const PRINCIPALS: usize = 3;
+pub const PRINCIPALS: usize = 5;
 /// The caller number that stands for the anonymous principal.
 pub const ANONYMOUS: usize = PRINCIPALS;
 
@@ -53,6 +54,19 @@ pub static IDEMS: LazyLock<Vec<String>> = LazyLock::new(|| {
         String::new(),
     ]
 });
+
+/// Events that time capsules wait for, and one that cannot be.
+pub static EVENTS: LazyLock<Vec<AccessEvent>> = LazyLock::new(|| {
+    vec![
+        AccessEvent::Wedding,
+        AccessEvent::Birthday(18),
+        AccessEvent::Custom("the first tooth".into()),
+        AccessEvent::Custom(String::new()),
+    ]
+});
+
+/// Ids of connection groups, and one that cannot be.
+pub const GROUPS: &[&str] = &["family", "friends", ""];
 
 /// Things that are no blob id, whatever the vault holds.
 pub const MALFORMED_BLOB_IDS: &[&str] = &[

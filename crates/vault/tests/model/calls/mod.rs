@@ -1,13 +1,16 @@
 //! Calls as they are generated up front: plain data, with picks instead of ids, so that a failing sequence shrinks and reads well.
 
+mod capsules;
+mod memories;
 mod metadata;
 mod sharing;
 mod strategies;
+mod uploads;
 
-use keepsake_api::{AssetType, BlobHosting, MemoryType, ResourceRole};
+use keepsake_api::{AssetType, BlobHosting, InitArgs, MemoryType, ResourceRole};
 
 pub use metadata::{hash, size};
-pub use strategies::{budget, life, room};
+pub use strategies::{life, quotas, room};
 
 /// Who calls.
 #[derive(Clone, Copy, Debug)]
@@ -112,8 +115,10 @@ pub struct MemorySaid {
 #[derive(Clone, Copy, Debug)]
 pub struct EntrySaid {
     pub id: &'static str,
-    /// `None`: everybody.
+    /// `None`: everybody, or the group.
     pub whom: Option<Subject>,
+    /// A connection group, by its number in the pool.
+    pub group: Option<usize>,
     /// Says that it is public, too.
     pub public: bool,
     pub role: ResourceRole,
@@ -128,6 +133,8 @@ pub enum Condition {
     Immediate,
     Scheduled(u64),
     ExpiresAt(u64),
+    /// An event, by its number in the pool.
+    Event(usize),
 }
 
 /// What an asset is named by.
@@ -143,8 +150,122 @@ pub enum How {
     External,
 }
 
+/// A call, by what it is about.
 #[derive(Clone, Debug)]
 pub enum Call {
+    Capsule {
+        capsule: Pick,
+        about: OnCapsule,
+    },
+    CapsulesCreate {
+        subject: Option<Subject>,
+    },
+    CapsulesReadBasic {
+        capsule: Option<Pick>,
+    },
+    CapsulesReadFull {
+        capsule: Option<Pick>,
+    },
+    CapsulesList,
+
+    Begin {
+        capsule: Pick,
+        expected: u32,
+        idem: usize,
+    },
+    BeginAnnounced {
+        capsule: Pick,
+        content: usize,
+        sha: Given,
+        len: Given,
+        chunk_size: u32,
+        idem: usize,
+    },
+    Put {
+        session: Pick,
+        index: u32,
+        piece: Piece,
+    },
+    Finish {
+        session: Pick,
+        claim: Claim,
+    },
+    Abort {
+        session: Pick,
+    },
+    Uploads {
+        session: Pick,
+    },
+    UploadConfig,
+    CleanupExpired,
+    BlobsByHash {
+        capsule: Pick,
+        contents: Vec<(usize, Given)>,
+    },
+    BlobRead {
+        blob: Pick,
+        chunk: u32,
+    },
+    BlobDelete {
+        blob: Pick,
+    },
+
+    Create {
+        capsule: Pick,
+        assets: Vec<Content>,
+        stray_hash: Given,
+        said: Said,
+        idem: usize,
+    },
+    CreateWithAssets {
+        capsule: Pick,
+        said: MemorySaid,
+        assets: Several,
+        idem: usize,
+    },
+    Add {
+        memory: Pick,
+        asset: Content,
+        said: Said,
+        idem: usize,
+    },
+    AddSeveral {
+        memory: Pick,
+        assets: Several,
+        idem: usize,
+    },
+    Read {
+        memory: Pick,
+    },
+    /// With `go_on`, the next page of the capsule's walk.
+    List {
+        capsule: Pick,
+        limit: Option<u32>,
+        go_on: bool,
+    },
+    ListBadCursor {
+        capsule: Pick,
+        cursor: usize,
+    },
+    Ping {
+        memories: Vec<Pick>,
+    },
+    Delete {
+        memory: Pick,
+        delete_assets: bool,
+    },
+    Trash {
+        memory: Pick,
+    },
+    Restore {
+        memory: Pick,
+    },
+    DeleteBulk {
+        capsule: Pick,
+        memories: Vec<Pick>,
+        delete_assets: bool,
+    },
+
     Update {
         memory: Pick,
         title: Option<&'static str>,
@@ -159,6 +280,17 @@ pub enum Call {
         memory: Pick,
         id: &'static str,
     },
+    SharedWithMe {
+        limit: u32,
+    },
+    /// Tokens for the first memory, and for all. `assets`: the nth of the first memory's, and one that never was.
+    Mint {
+        memories: Vec<Pick>,
+        variants: Vec<&'static str>,
+        assets: Option<Vec<Option<usize>>>,
+        ttl: u32,
+    },
+
     /// The nth asset of `of`, asked of `memory`: mostly the same.
     AssetRead {
         memory: Pick,
@@ -177,108 +309,56 @@ pub enum Call {
     CleanupBulk {
         memories: Vec<Pick>,
     },
-    BlobDelete {
-        blob: Pick,
+
+    /// Time goes by, and what is due then is swept.
+    HoursPass {
+        hours: u64,
     },
-    DeleteBulk {
-        capsule: Pick,
-        memories: Vec<Pick>,
-        delete_assets: bool,
+    /// Closes the vault and opens it again on the same memory, which is what a crash and an upgrade are (I1); sets what the installer
+    /// may set.
+    Upgrade {
+        args: InitArgs,
     },
-    Ping {
-        memories: Vec<Pick>,
-    },
-    SharedWithMe {
-        limit: u32,
-    },
-    Uploads {
-        session: Pick,
-    },
-    CapsulesReadFull {
-        capsule: Option<Pick>,
-    },
-    CapsulesUpdate {
-        capsule: Pick,
+}
+
+/// Blobs and inline assets of one call.
+#[derive(Clone, Debug)]
+pub struct Several {
+    pub blobs: Vec<(Pick, Said)>,
+    pub inline: Vec<(usize, Said)>,
+}
+
+/// What is done with one capsule.
+#[derive(Clone, Debug)]
+pub enum OnCapsule {
+    Update {
         bound_to_neon: Option<bool>,
     },
-    CapsulesDelete {
-        capsule: Pick,
+    Delete,
+    Trashed {
+        limit: u32,
     },
+    TrashEmpty,
     DeleteAll {
-        capsule: Pick,
         delete_assets: bool,
     },
-    CapsulesCreate {
-        subject: Option<Subject>,
+    Event {
+        event: usize,
     },
-    CapsulesReadBasic {
-        capsule: Option<Pick>,
+    GroupPut {
+        group: usize,
+        name: &'static str,
+        members: Vec<Subject>,
     },
-    CapsulesList,
-    Begin {
-        capsule: Pick,
-        expected: u32,
-        idem: usize,
+    GroupRemove {
+        group: usize,
     },
-    Put {
-        session: Pick,
-        index: u32,
-        piece: Piece,
+    ExternalDeletions,
+    /// Of what is on the list, these; and one that is not.
+    Acknowledge {
+        which: Vec<usize>,
+        unknown: bool,
     },
-    Finish {
-        session: Pick,
-        claim: Claim,
-    },
-    Abort {
-        session: Pick,
-    },
-    BlobRead {
-        blob: Pick,
-        chunk: u32,
-    },
-    Create {
-        capsule: Pick,
-        assets: Vec<Content>,
-        stray_hash: Given,
-        said: Said,
-        idem: usize,
-    },
-    CreateWithAssets {
-        capsule: Pick,
-        said: MemorySaid,
-        blobs: Vec<(Pick, Said)>,
-        inline: Vec<(usize, Said)>,
-        idem: usize,
-    },
-    Add {
-        memory: Pick,
-        asset: Content,
-        said: Said,
-        idem: usize,
-    },
-    Read {
-        memory: Pick,
-    },
-    /// With `go_on`, the next page of the capsule's walk.
-    List {
-        capsule: Pick,
-        limit: Option<u32>,
-        go_on: bool,
-    },
-    ListBadCursor {
-        capsule: Pick,
-        cursor: usize,
-    },
-    Delete {
-        memory: Pick,
-        delete_assets: bool,
-    },
-    /// Time goes by, and expired sessions are swept.
-    DaysPass {
-        days: u64,
-    },
-    /// Closes the vault and opens it again on the same memory: what a crash and an upgrade are (I1).
-    Reopen,
 }
 
 #[derive(Clone, Debug)]

@@ -6,9 +6,12 @@ use proptest::option::{self, weighted};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::strategies::{blob, capsule, memory, memory_said, session};
-use super::{Call, Condition, EntrySaid, How, Pick, Subject};
-use crate::pools::{ANONYMOUS, PRINCIPALS};
+use super::memories::memory_said;
+use super::strategies::memory;
+use super::{Call, Condition, EntrySaid, How, Subject};
+use crate::pools::{ANONYMOUS, EVENTS, GROUPS, PRINCIPALS};
+
+const DAY: u64 = 24 * 3_600 * 1_000_000_000;
 
 fn entry_id() -> impl Strategy<Value = &'static str> {
     prop_oneof![30 => select(vec!["a", "b", "c"]), 1 => Just("")]
@@ -22,16 +25,19 @@ fn condition() -> impl Strategy<Value = Condition> {
             5_000_000_000,
             12_000_000_000,
             30_000_000_000,
+            2 * DAY,
+            20 * DAY,
         ])
     };
     prop_oneof![
         4 => Just(Condition::Immediate),
         1 => time().prop_map(Condition::Scheduled),
         1 => time().prop_map(Condition::ExpiresAt),
+        1 => (0..EVENTS.len() - 1).prop_map(Condition::Event),
     ]
 }
 
-/// Mostly for the three, with masks of all kinds; now and then one that cannot be.
+/// Mostly for one of the callers, with masks of all kinds; now and then one that cannot be.
 fn entry() -> impl Strategy<Value = EntrySaid> {
     use ResourceRole::*;
     let whom = prop_oneof![
@@ -42,24 +48,41 @@ fn entry() -> impl Strategy<Value = EntrySaid> {
     ];
     let mask = prop_oneof![6 => Just(0), 12 => select(vec![1, 3, 7, 15, 31]), 3 => select(vec![2, 5, 9, 17, 32])];
     let role = select(vec![Owner, SuperAdmin, Admin, Member, Guest]);
+    let group = weighted(0.2, 0..GROUPS.len());
     let public = weighted(0.1, Just(()));
     let inviter = weighted(0.1, 0..PRINCIPALS);
-    (entry_id(), whom, public, role, mask, condition(), inviter).prop_map(
-        |(id, whom, public, role, mask, condition, inviter)| EntrySaid {
-            id,
-            whom,
-            public: public.is_some(),
-            role,
-            mask,
-            condition,
-            inviter,
-        },
+    (
+        entry_id(),
+        whom,
+        group,
+        public,
+        role,
+        mask,
+        condition(),
+        inviter,
     )
+        .prop_map(
+            |(id, whom, group, public, role, mask, condition, inviter)| EntrySaid {
+                id,
+                whom: whom.filter(|_| group.is_none()),
+                group,
+                public: public.is_some(),
+                role,
+                mask,
+                condition,
+                inviter,
+            },
+        )
 }
 
 /// Calls about who may do what, and readings that it decides on.
 pub fn sharing() -> impl Strategy<Value = Call> {
     let title = select(vec!["", "At the lake"]);
+    let variant = prop_oneof![
+        20 => select(vec!["thumbnail", "thumbnail", "display", "placeholder", "original"]),
+        1 => select(vec!["metadata", "Original", ""]),
+    ];
+    let variants = vec(variant, 0..4);
     prop_oneof![
         3 => (memory(), option::of(title), option::of(memory_said()), weighted(0.3, vec(entry(), 0..3)))
             .prop_map(|(memory, title, said, entries)| Call::Update { memory, title, said, entries }),
@@ -67,9 +90,9 @@ pub fn sharing() -> impl Strategy<Value = Call> {
         3 => (memory(), entry_id()).prop_map(|(memory, id)| Call::Revoke { memory, id }),
         4 => (memory(), weighted(0.1, memory()), 0..5usize)
             .prop_map(|(memory, of, nth)| Call::AssetRead { memory, of, nth }),
-        2 => vec(memory(), 0..5).prop_map(|memories| Call::Ping { memories }),
         2 => prop_oneof![8 => 1..4u32, 1 => Just(0)].prop_map(|limit| Call::SharedWithMe { limit }),
-        2 => session().prop_map(|session| Call::Uploads { session }),
+        3 => (vec(memory(), 1..3), variants, weighted(0.4, vec(weighted(0.9, 0..3usize), 0..3)), select(vec![0, 1, 180, 181, u32::MAX]))
+            .prop_map(|(memories, variants, assets, ttl)| Call::Mint { memories, variants, assets, ttl }),
     ]
 }
 
@@ -93,8 +116,5 @@ pub fn taking_away() -> impl Strategy<Value = Call> {
             .prop_map(|(memory, of, nth, how)| Call::AssetRemove { memory, of, nth, how }),
         1 => memory().prop_map(|memory| Call::Cleanup { memory }),
         1 => several().prop_map(|memories| Call::CleanupBulk { memories }),
-        4 => blob().prop_map(|blob| Call::BlobDelete { blob }),
-        1 => (capsule(), several(), any::<bool>())
-            .prop_map(|(capsule, memories, delete_assets): (Pick, Vec<Pick>, bool)| Call::DeleteBulk { capsule, memories, delete_assets }),
     ]
 }

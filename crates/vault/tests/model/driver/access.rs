@@ -4,22 +4,19 @@ use std::collections::BTreeSet;
 
 use keepsake_api::{AccessCondition, AccessEntry, GrantSource, MemoryUpdateData, PersonRef};
 
-use super::{BORN, Driver};
-use crate::calls::{Call, Condition, EntrySaid, Pick, Subject, Who};
+use super::{BORN, Driver, named};
+use crate::calls::{Call, Condition, EntrySaid, Pick, Who};
 use crate::model::{MemoryId, Refusal};
-use crate::pools::{ANONYMOUS, principal};
+use crate::pools::{ANONYMOUS, EVENTS, GROUPS, principal};
 
 impl EntrySaid {
     fn entry(&self) -> AccessEntry {
         AccessEntry {
             id: self.id.into(),
-            person_ref: self.whom.map(|whom| match whom {
-                Subject::Principal(n) => PersonRef::Principal(principal(n)),
-                Subject::Opaque(name) => PersonRef::Opaque(name.into()),
-            }),
+            person_ref: self.whom.map(named),
             is_public: self.public,
-            grant_source: GrantSource::User,
-            source_id: None,
+            grant_source: self.group.map_or(GrantSource::User, |_| GrantSource::Group),
+            source_id: self.group.map(|group| GROUPS[group].into()),
             role: self.role,
             perm_mask: self.mask,
             invited_by_person_ref: self.inviter.map(|n| PersonRef::Principal(principal(n))),
@@ -32,6 +29,9 @@ impl EntrySaid {
                 },
                 Condition::ExpiresAt(after) => AccessCondition::ExpiresAt {
                     expires: BORN + after,
+                },
+                Condition::Event(event) => AccessCondition::EventTriggered {
+                    event: EVENTS[event].clone(),
                 },
             },
         }
@@ -46,9 +46,8 @@ impl Driver {
         else {
             unreachable!("dispatched by its kind")
         };
-        let (memory, real) = self.memory_pick(*memory);
+        let (memory, real, who) = self.memory_and_caller(*memory, who);
         let memory = memory.as_ref();
-        let who = self.caller(who, self.owner(memory.map(|m| m.capsule)));
         let (caller, context) = ((who, self.now), self.context(who));
         match call {
             Call::Update {
@@ -81,7 +80,7 @@ impl Driver {
                         self.walks.deleted(&id);
                     }
                     // Answered as to somebody who may do what the caller might before: he may have given it up by this very call.
-                    let owner = self.model.capsules[id.capsule].owner;
+                    let owner = self.model.an_owner(id.capsule);
                     let unchanged = before == self.model.may(who, &id, self.now);
                     let reader = self.context(if unchanged { who } else { owner });
                     let read = self.vault.memories_read(reader, &real);

@@ -11,8 +11,7 @@ impl Driver {
     pub(super) fn asset_call(&mut self, who: Who, call: &Call) -> String {
         match call {
             Call::AssetRead { memory, of, nth } => {
-                let (memory, real) = self.memory_pick(*memory);
-                let who = self.caller(who, self.owner(memory.as_ref().map(|m| m.capsule)));
+                let (memory, real, who) = self.memory_and_caller(*memory, who);
                 let asset = self.asset_of(memory.as_ref(), *of, *nth);
                 self.list_assets(who, memory.as_ref(), &real);
                 self.asset_read(who, memory.as_ref(), &real, asset, *nth);
@@ -24,14 +23,12 @@ impl Driver {
                 nth,
                 how,
             } => {
-                let (memory, real) = self.memory_pick(*memory);
-                let who = self.caller(who, self.owner(memory.as_ref().map(|m| m.capsule)));
+                let (memory, real, who) = self.memory_and_caller(*memory, who);
                 let asset = self.asset_of(memory.as_ref(), *of, *nth);
                 self.asset_remove(who, memory.as_ref(), &real, asset, *nth, *how)
             }
             Call::Cleanup { memory } => {
-                let (memory, real) = self.memory_pick(*memory);
-                let who = self.caller(who, self.owner(memory.as_ref().map(|m| m.capsule)));
+                let (memory, real, who) = self.memory_and_caller(*memory, who);
                 let expected = self.model.cleanup((who, self.now), memory.as_ref());
                 let got = (self.vault).memories_cleanup_assets_all(self.context(who), &real);
                 let text = format!("{got:?}");
@@ -67,8 +64,7 @@ impl Driver {
                 memories,
                 delete_assets,
             } => {
-                let (capsule, real) = self.capsule(*capsule);
-                let who = self.caller(who, self.owner(capsule));
+                let (capsule, real, who) = self.capsule_and_caller(*capsule, who);
                 self.delete_bulk(who, (capsule, &real), memories, *delete_assets)
             }
             other => unreachable!("dispatched elsewhere: {other:?}"),

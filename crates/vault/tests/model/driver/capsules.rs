@@ -2,52 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keepsake_api::{Capsule, CapsuleUpdateData, Memory, PersonRef};
+use keepsake_api::{Capsule, CapsuleUpdateData, Memory};
 use keepsake_vault::{Error, limits};
 
-use super::Driver;
-use crate::calls::{Call, Subject};
-use crate::pools::principal;
+use super::{Driver, named};
+use crate::calls::{OnCapsule, Subject};
+use crate::pools::{EVENTS, GROUPS};
 
 impl Driver {
     pub(super) fn capsules_create(&mut self, who: usize, subject: Option<Subject>) -> String {
-        let subject = subject.map(|subject| match subject {
-            Subject::Principal(n) => PersonRef::Principal(principal(n)),
-            Subject::Opaque(name) if name.len() > 20 => {
-                PersonRef::Opaque("n".repeat(limits::OPAQUE_PERSON_MAX + 1))
-            }
-            Subject::Opaque(name) => PersonRef::Opaque(name.into()),
-        });
+        let subject = subject.map(named);
         let expected = self.model.capsules_create(who, self.now, subject.clone());
         let got = self.vault.capsules_create(self.context(who), subject);
         let text = format!("{:?}", got.as_ref().map(|capsule| &capsule.id));
         if let Some((capsule, got)) = self.agree("capsules_create", expected, got) {
             self.capsules.learn(&capsule, &got.id);
-            let known = &self.model.capsules[capsule];
-            let owners: Vec<_> = got
-                .owners
-                .iter()
-                .map(|(person, state)| (person.clone(), state.since))
-                .collect();
-            assert_eq!(
-                owners,
-                [(
-                    PersonRef::Principal(principal(known.owner)),
-                    known.created_at
-                )]
-            );
-            assert_eq!(
-                (&got.subject, got.created_at),
-                (&known.subject, known.created_at)
-            );
-            assert_eq!(
-                got.inline_bytes_used,
-                self.model.inline_bytes_used(capsule),
-                "inline_bytes_used"
-            );
-            assert!(
-                got.controllers.is_empty() && got.connections.is_empty() && got.folders.is_empty()
-            );
+            self.capsule_read(capsule, &got);
+            assert_eq!(got.memories, []);
         }
         text
     }
@@ -67,7 +38,7 @@ impl Driver {
                 (&known.subject, known.created_at)
             );
             assert_eq!(got.is_owner, self.model.is_owner(who, capsule));
-            assert!(!got.is_controller);
+            assert_eq!(got.is_controller, self.model.is_controller(who, capsule));
             assert_eq!(got.bound_to_neon, known.bound_to_neon);
             assert_eq!(
                 got.is_self_capsule,
@@ -95,6 +66,19 @@ impl Driver {
             self.model.inline_bytes_used(capsule),
             "inline_bytes_used"
         );
+        let owners: BTreeMap<_, _> = (got.owners.iter())
+            .map(|(owner, state)| (owner.clone(), state.since))
+            .collect();
+        assert_eq!(owners, known.owners.iter().cloned().collect(), "owners");
+        let controllers: BTreeSet<_> = got.controllers.iter().map(|(who, _)| who).collect();
+        assert_eq!(
+            controllers,
+            known.controllers.iter().collect(),
+            "controllers"
+        );
+        let groups: BTreeMap<_, _> = got.connection_groups.iter().cloned().collect();
+        assert_eq!(groups, known.groups, "connection groups");
+        assert!(got.connections.is_empty() && got.folders.is_empty() && got.galleries.is_empty());
     }
 
     /// The newest memories come along, as they are read one by one.
@@ -142,11 +126,12 @@ impl Driver {
         who: usize,
         capsule: Option<usize>,
         real: &str,
-        call: &Call,
+        about: &OnCapsule,
     ) -> String {
+        let caller = (who, self.now);
         let context = self.context(who);
-        match call {
-            Call::CapsulesUpdate { bound_to_neon, .. } => {
+        match about {
+            OnCapsule::Update { bound_to_neon } => {
                 let bound_to_neon = *bound_to_neon;
                 let expected = self.model.capsules_update(who, capsule, bound_to_neon);
                 let update = CapsuleUpdateData { bound_to_neon };
@@ -158,16 +143,16 @@ impl Driver {
                 }
                 text
             }
-            Call::CapsulesDelete { .. } => {
-                let expected = self.model.capsules_delete(who, capsule);
+            OnCapsule::Delete => {
+                let expected = self.model.capsules_delete(caller, capsule);
                 let got = self.vault.capsules_delete(context, real);
                 if let (Some(capsule), true) = (capsule, got.is_ok()) {
                     self.walks.all_deleted(capsule);
                 }
                 self.done("capsules_delete", expected, got)
             }
-            Call::DeleteAll { delete_assets, .. } => {
-                let expected = self.model.memories_delete_all(who, capsule, *delete_assets);
+            OnCapsule::DeleteAll { delete_assets } => {
+                let expected = (self.model).memories_delete_all(caller, capsule, *delete_assets);
                 let got = self.delete_all(who, real, *delete_assets);
                 if let Some((expected, got)) = self.agree("memories_delete_all", expected, got) {
                     assert_eq!(got, expected, "memories deleted");
@@ -175,7 +160,42 @@ impl Driver {
                 }
                 String::new()
             }
-            other => unreachable!("dispatched elsewhere: {other:?}"),
+            OnCapsule::Trashed { limit } => {
+                self.trashed(who, capsule, real, *limit);
+                String::new()
+            }
+            OnCapsule::TrashEmpty => {
+                let expected = self.model.memories_trash_empty(caller, capsule);
+                let got = self.trash_empty(who, real);
+                if let Some((expected, got)) = self.agree("memories_trash_empty", expected, got) {
+                    assert_eq!(got, expected, "memories in the trash");
+                }
+                String::new()
+            }
+            OnCapsule::Event { event } => {
+                let event = &EVENTS[*event];
+                let expected = self.model.capsule_event_record(who, capsule, event);
+                let got = self.vault.capsule_event_record(context, real, event);
+                self.done("capsule_event_record", expected, got)
+            }
+            OnCapsule::GroupPut {
+                group,
+                name,
+                members,
+            } => self.group_put(who, (capsule, real), GROUPS[*group], name, members),
+            OnCapsule::GroupRemove { group } => {
+                let group = GROUPS[*group];
+                let expected = self.model.connection_group_remove(who, capsule, group);
+                let got = self.vault.connection_group_remove(context, real, group);
+                self.done("connection_group_remove", expected, got)
+            }
+            OnCapsule::ExternalDeletions => {
+                self.external_deletions(who, capsule, real);
+                String::new()
+            }
+            OnCapsule::Acknowledge { which, unknown } => {
+                self.acknowledge(who, (capsule, real), which, *unknown)
+            }
         }
     }
 
@@ -206,8 +226,8 @@ impl Driver {
                         known.subject.clone(),
                         known.created_at,
                         self.model.memories_of(c).count() as u64,
-                        1,
-                        0,
+                        known.owners.len() as u64,
+                        known.controllers.len() as u64,
                     ),
                 )
             })

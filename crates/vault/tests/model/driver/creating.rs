@@ -7,9 +7,16 @@ use keepsake_api::{
 use keepsake_vault::NewMemory;
 
 use super::Driver;
-use crate::calls::{Content, Given, Pick, Said, hash, size};
+use crate::calls::{Content, Given, Pick, Said, Several, hash, size};
 use crate::model::{BlobArg, MemoryId, Source};
 use crate::pools::{CONTENTS, principal, sha256};
+
+/// The assets of one call, as the vault takes them.
+#[derive(Default)]
+struct Inputs {
+    blobs: Vec<InternalBlobAssetInput>,
+    inline: Vec<InlineAssetInput>,
+}
 
 impl Driver {
     /// Length and hash that a blob argument really has.
@@ -158,7 +165,7 @@ impl Driver {
     /// What `memories_create` makes of the asset's metadata for the memory's own, where the contract leaves it open, is taken from
     /// the first read; it must never change again.
     pub(super) fn adopt(&mut self, id: &MemoryId) {
-        let owner = self.model.capsules[id.capsule].owner;
+        let owner = self.model.an_owner(id.capsule);
         let got = self
             .vault
             .memories_read(self.context(owner), self.memories.of(id))
@@ -174,50 +181,85 @@ impl Driver {
         self.read(owner, Some(id), &real);
     }
 
+    /// What a call with several assets says, for the model and for the vault.
+    fn several(
+        &self,
+        capsule: Option<usize>,
+        assets: &Several,
+    ) -> (Vec<(Source, AssetMetadata)>, Inputs) {
+        let mut said = vec![];
+        let mut inputs = Inputs::default();
+        for (pick, asset) in &assets.blobs {
+            let (source, input) = self.blob_input(capsule, *pick, asset);
+            said.push((source, input.metadata.clone()));
+            inputs.blobs.push(input);
+        }
+        for (content, asset) in &assets.inline {
+            let (source, input) = self.inline_input(*content, asset);
+            said.push((source, input.metadata.clone()));
+            inputs.inline.push(input);
+        }
+        (said, inputs)
+    }
+
     pub(super) fn create_with_assets(
         &mut self,
         who: usize,
         (capsule, real): (Option<usize>, &str),
         mut metadata: MemoryMetadata,
-        blobs: Vec<(Source, InternalBlobAssetInput)>,
-        inline: Vec<(Source, InlineAssetInput)>,
+        assets: &Several,
         idem: &str,
     ) -> String {
-        let mut assets = vec![];
-        assets.extend(
-            blobs
-                .iter()
-                .map(|(source, input)| (source.clone(), input.metadata.clone())),
-        );
-        assets.extend(
-            inline
-                .iter()
-                .map(|(source, input)| (source.clone(), input.metadata.clone())),
-        );
-        let blobs = blobs.into_iter().map(|(_, input)| input).collect();
-        let inline = inline.into_iter().map(|(_, input)| input).collect();
+        let (said, inputs) = self.several(capsule, assets);
+        let method = if inputs.inline.is_empty() {
+            "memories_create_with_internal_blobs"
+        } else {
+            "memories_create_with_internal_blobs_and_inline_assets"
+        };
         let got = self.vault.memories_create_with_assets(
             self.context(who),
             real,
             metadata.clone(),
-            blobs,
-            inline,
+            inputs.blobs,
+            inputs.inline,
             idem,
         );
         metadata.created_by = Some(principal(who).to_text());
         metadata.shared_count = 0;
         metadata.sharing_status = SharingStatus::Private;
-        let expected = self.model.memories_create_with_assets(
-            (who, self.now),
-            capsule,
-            metadata,
-            &assets,
-            idem,
-        );
+        let caller = (who, self.now);
+        let expected =
+            (self.model).memories_create_with_assets(caller, capsule, metadata, &said, idem);
         let text = format!("{got:?}");
-        if let Some((id, got)) = self.agree("memories_create_with_assets", expected, got) {
+        if let Some((id, got)) = self.agree(method, expected, got) {
             self.memories.learn(&id, &got);
-            self.read(self.model.capsules[id.capsule].owner, Some(&id), &got);
+            self.read(self.model.an_owner(id.capsule), Some(&id), &got);
+        }
+        text
+    }
+
+    pub(super) fn add_several(
+        &mut self,
+        who: usize,
+        memory: Option<&MemoryId>,
+        real: &str,
+        assets: &Several,
+        idem: &str,
+    ) -> String {
+        let (said, inputs) = self.several(memory.map(|m| m.capsule), assets);
+        let expected = self
+            .model
+            .memories_add((who, self.now), memory, &said, idem);
+        let context = self.context(who);
+        let got =
+            (self.vault).memories_add_assets(context, real, inputs.blobs, inputs.inline, idem);
+        let text = format!("{got:?}");
+        if let Some((ids, got)) = self.agree("memories_add_assets", expected, got) {
+            assert_eq!(got.len(), ids.len(), "ids of the assets added");
+            for (id, got) in ids.iter().zip(&got) {
+                self.assets.learn(id, got);
+            }
+            self.read(who, memory, real);
         }
         text
     }
@@ -232,43 +274,25 @@ impl Driver {
         idem: &str,
     ) -> String {
         let context = self.context(who);
-        let (method, expected, got) = match asset {
+        let (method, said, got) = match asset {
             Content::Inline(content) => {
                 let (source, input) = self.inline_input(*content, said);
-                let expected = self.model.memories_add(
-                    (who, self.now),
-                    memory,
-                    &source,
-                    &input.metadata,
-                    idem,
-                );
-                (
-                    "memories_add_inline_asset",
-                    expected,
-                    self.vault
-                        .memories_add_inline_asset(context, real, input, idem),
-                )
+                let said = (source, input.metadata.clone());
+                let got = (self.vault).memories_add_inline_asset(context, real, input, idem);
+                ("memories_add_inline_asset", said, got)
             }
             Content::Blob { blob, .. } => {
                 let (source, input) = self.blob_input(memory.map(|m| m.capsule), *blob, said);
-                let expected = self.model.memories_add(
-                    (who, self.now),
-                    memory,
-                    &source,
-                    &input.metadata,
-                    idem,
-                );
-                (
-                    "memories_add_asset",
-                    expected,
-                    self.vault.memories_add_asset(context, real, input, idem),
-                )
+                let said = (source, input.metadata.clone());
+                let got = self.vault.memories_add_asset(context, real, input, idem);
+                ("memories_add_asset", said, got)
             }
             Content::External { .. } => unreachable!("the strategy generates none"),
         };
+        let expected = (self.model).memories_add((who, self.now), memory, &[said], idem);
         let text = format!("{got:?}");
-        if let Some((asset, got)) = self.agree(method, expected, got) {
-            self.assets.learn(&asset, &got);
+        if let Some((assets, got)) = self.agree(method, expected, got) {
+            self.assets.learn(&assets[0], &got);
         }
         text
     }

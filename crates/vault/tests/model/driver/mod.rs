@@ -5,20 +5,23 @@ mod assets;
 mod capsules;
 mod creating;
 mod dispatch;
+mod facts;
 mod picks;
 mod reading;
+mod tokens;
+mod trash;
 mod uploads;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use keepsake_api::{Error as Wire, InitArgs, UploadConfig, UploadFinishResult};
+use keepsake_api::{Error as Wire, InitArgs, PersonRef, UploadFinishResult};
 use keepsake_vault::{Call as Context, Error, Vault, limits};
 
 use self::reading::Walks;
 use crate::bounded::Bounded;
-use crate::calls::{Call, Claim, Step, Who};
-use crate::model::{Answer, AssetId, BlobArg, MemoryId, Model, Refusal, State};
+use crate::calls::{Call, Claim, OnCapsule, Step, Subject, Who};
+use crate::model::{Answer, AssetId, BlobArg, MemoryId, Model, Quotas, Refusal, State};
 use crate::names::Names;
 use crate::pools::{ANONYMOUS, principal};
 
@@ -31,13 +34,20 @@ const BORN: u64 = 1_760_000_000_000_000_000;
 /// Calls that a full memory may refuse. Reading, deleting and giving up must always work.
 const TAKES_ROOM: &[&str] = &[
     "capsules_create",
+    "capsule_event_record",
+    "connection_group_put",
     "uploads_begin",
+    "uploads_begin_announced",
     "uploads_put_chunk",
     "uploads_finish",
     "memories_create",
-    "memories_create_with_assets",
+    "memories_create_with_internal_blobs",
+    "memories_create_with_internal_blobs_and_inline_assets",
     "memories_add_asset",
+    "memories_add_assets",
     "memories_add_inline_asset",
+    "memories_trash",
+    "memories_restore",
     "memories_update",
     "access_grant",
     "capsules_update",
@@ -76,31 +86,23 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// An empty vault with this inline budget (`None`: the default).
-    pub fn new(inline_budget: Option<u32>) -> Self {
+    /// An empty vault with these quotas.
+    pub fn new(args: &InitArgs) -> Self {
         let memory = Bounded::endless();
         let mut vault = Vault::open(memory.clone()).expect("an empty memory");
         vault.set_seed([42; 32]);
-        vault.configure(&InitArgs {
-            inline_budget_per_capsule: inline_budget,
-            ..InitArgs::default()
+        vault.configure(args);
+        let mut model = Model::new(Quotas {
+            inline: limits::INLINE_BUDGET_DEFAULT.into(),
+            bytes: None,
+            memories: None,
+            open_sessions: limits::OPEN_SESSIONS_MAX,
         });
-        let inline_budget = inline_budget.unwrap_or(limits::INLINE_BUDGET_DEFAULT);
-        assert_eq!(
-            vault.upload_config(),
-            UploadConfig {
-                inline_max: 32_768,
-                chunk_size: 1_800_000,
-                inline_budget_per_capsule: inline_budget
-            }
-        );
+        model.configure(args);
         Self {
             memory,
             vault,
-            model: Model {
-                inline_budget: inline_budget.into(),
-                ..Model::default()
-            },
+            model,
             now: BORN,
             capsules: Names::new("a capsule"),
             sessions: Names::new("a session"),
@@ -128,24 +130,18 @@ impl Driver {
             memories: self.model.ever.len(),
         };
         let first = self.send(step.who, &step.call);
-        let new_each_time = matches!(
-            step.call,
-            Call::CapsulesCreate { subject: Some(_) }
-                | Call::List { .. }
-                // What is gone can't be taken away again, and a place is another asset's then.
-                | Call::AssetRemove { .. }
-                | Call::Cleanup { .. }
-                | Call::BlobDelete { .. }
-        );
+        let new_each_time = match &step.call {
+            Call::CapsulesCreate { subject: Some(_) } | Call::List { .. } => true,
+            // What is gone can't be taken away again, and a place is another asset's then.
+            Call::AssetRemove { .. } | Call::Cleanup { .. } | Call::CleanupExpired => true,
+            Call::Capsule { about, .. } => matches!(about, OnCapsule::Acknowledge { .. }),
+            _ => false,
+        };
         // Whoever has only an access entry may lose it by the call itself, and knows of nothing then.
         let by_an_entry = !matches!(step.who, Who::Rightful)
             && matches!(
                 step.call,
-                Call::Delete { .. }
-                    | Call::DeleteBulk { .. }
-                    | Call::Update { .. }
-                    | Call::Revoke { .. }
-                    | Call::Grant { .. }
+                Call::Update { .. } | Call::Revoke { .. } | Call::Grant { .. }
             );
         if step.twice && !new_each_time && !by_an_entry {
             self.now += 1;
@@ -156,13 +152,14 @@ impl Driver {
                 .expect("counters after a repeated call");
             for capsule in 0..self.model.capsules.len() {
                 let real = self.capsules.of(&capsule).to_owned();
-                self.list_all(self.model.capsules[capsule].owner, capsule, &real, 100);
+                self.list_all(self.model.an_owner(capsule), capsule, &real, 100);
             }
         }
     }
 
     /// One call. Where the vault's memory ends, content may be refused that the model has room for: then nothing happened.
     fn send(&mut self, who: Who, call: &Call) -> String {
+        self.model.expire(self.now);
         let before = self.memory.is_bounded().then(|| self.model.clone());
         self.sent += 1;
         self.full = false;
@@ -173,12 +170,13 @@ impl Driver {
         answer
     }
 
-    /// Time goes by, and what has expired is swept in several bounded steps, as the canister's timer does it.
-    fn days_pass(&mut self, days: u64) {
+    /// Time goes by, and what is due is swept in several bounded steps, as the canister's timer does it.
+    fn hours_pass(&mut self, hours: u64) {
+        self.now += hours * 3_600 * 1_000_000_000;
+        self.model.expire(self.now);
         if self.memory.is_bounded() {
             return; // a sweep that lacks room is tried again another time
         }
-        self.now += days * 24 * 3_600 * 1_000_000_000;
         let mut steps = 0;
         while self.vault.sweep_sessions(self.now, 2) {
             steps += 1;
@@ -262,13 +260,19 @@ impl Driver {
         self.vault
             .recount()
             .expect("counters recomputed from scratch");
+        self.model.expire(self.now);
+        self.upload_config();
         for who in 0..=ANONYMOUS {
             self.capsules_list(who);
+            self.uploads_list(who);
+            self.shared_with_me(who, 2);
             self.capsules_read_basic(who, None);
             for capsule in 0..self.model.capsules.len() {
                 let real = self.capsules.of(&capsule).to_owned();
                 self.capsules_read_basic(who, Some((Some(capsule), &real)));
                 self.list_all(who, capsule, &real, 3);
+                self.external_deletions(who, Some(capsule), &real);
+                self.trashed(who, Some(capsule), &real, 2);
             }
             for id in self.model.ever.clone() {
                 let real = self.memories.of(&id).to_owned();
@@ -292,5 +296,16 @@ impl Driver {
                 );
             }
         }
+    }
+}
+
+/// Whom a request names.
+fn named(subject: Subject) -> PersonRef {
+    match subject {
+        Subject::Principal(n) => PersonRef::Principal(principal(n)),
+        Subject::Opaque(name) if name.len() > 20 => {
+            PersonRef::Opaque("n".repeat(limits::OPAQUE_PERSON_MAX + 1))
+        }
+        Subject::Opaque(name) => PersonRef::Opaque(name.into()),
     }
 }

@@ -92,7 +92,35 @@ impl Driver {
     }
 
     pub(super) fn owner(&self, capsule: Option<usize>) -> Option<usize> {
-        capsule.map(|capsule| self.model.capsules[capsule].owner)
+        capsule.map(|capsule| self.model.an_owner(capsule))
+    }
+
+    /// The memory, what the request calls it, and who calls.
+    pub(super) fn memory_and_caller(
+        &self,
+        pick: Pick,
+        who: Who,
+    ) -> (Option<MemoryId>, String, usize) {
+        let (memory, real) = self.memory_pick(pick);
+        let owner = self.owner(memory.as_ref().map(|memory| memory.capsule));
+        (memory, real, self.caller(who, owner))
+    }
+
+    /// The capsule, what the request calls it, and who calls.
+    pub(super) fn capsule_and_caller(
+        &self,
+        pick: Pick,
+        who: Who,
+    ) -> (Option<usize>, String, usize) {
+        let (capsule, real) = self.capsule(pick);
+        (capsule, real, self.caller(who, self.owner(capsule)))
+    }
+
+    /// The session, its number, and who calls.
+    pub(super) fn session_and_caller(&self, pick: Pick, who: Who) -> (Option<usize>, u64, usize) {
+        let (session, real) = self.session_pick(pick);
+        let creator = session.map(|session| self.model.sessions[session].creator);
+        (session, real, self.caller(who, creator))
     }
 }
 

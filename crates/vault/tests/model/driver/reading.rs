@@ -11,7 +11,7 @@ use keepsake_api::{
 use keepsake_vault::limits;
 
 use super::Driver;
-use crate::model::{Asset, MemoryId, Place};
+use crate::model::{Asset, Memory, MemoryId, Place};
 use crate::pools::sha256;
 
 /// One walk through a capsule's listing, page by page.
@@ -240,15 +240,36 @@ impl Driver {
     /// Compares a header with the memory it is of.
     pub(super) fn header(&self, who: usize, got: &MemoryHeader) -> MemoryId {
         let id = self.memories.thing(&got.id).clone();
-        let known = self
-            .model
-            .memories
-            .get(&id)
-            .unwrap_or_else(|| panic!("listed, but deleted: {got:?}"));
+        let is_live = self.model.memories.contains_key(&id);
+        assert!(is_live, "listed, but deleted: {got:?}");
+        let (known, readable) = self.header_of(who, &id, got);
+        self.links(got, &known, &readable);
+        id
+    }
+
+    /// The same for a memory in the trash: nothing there is served.
+    pub(super) fn header_in_trash(&self, who: usize, got: &MemoryHeader) -> MemoryId {
+        let id = self.memories.thing(&got.id).clone();
+        self.header_of(who, &id, got);
+        let links = [
+            &got.assets.original,
+            &got.assets.display,
+            &got.assets.thumbnail,
+        ];
+        assert!(
+            links.iter().all(|link| link.is_none()),
+            "a link into the trash"
+        );
+        id
+    }
+
+    /// Compares what does not depend on who asks; the memory, and those of its assets that the caller may read.
+    fn header_of(&self, who: usize, id: &MemoryId, got: &MemoryHeader) -> (Memory, Vec<Asset>) {
+        let known = self.model.known(id).clone();
         let metadata = known.metadata.clone();
-        let (sharing_status, shared_count) = self.model.sharing(&id, self.now);
+        let (sharing_status, shared_count) = self.model.sharing(id, self.now);
         let readable: Vec<Asset> = (known.assets.iter())
-            .filter(|asset| self.model.may_read(who, &id, asset, self.now))
+            .filter(|asset| self.model.may_read(who, id, asset, self.now))
             .cloned()
             .collect();
         if let Some(title) = metadata.title.as_ref().filter(|title| !title.is_empty()) {
@@ -274,24 +295,28 @@ impl Driver {
             updated_at: metadata.updated_at,
         };
         assert_eq!(*got, expected, "the header in a listing");
+        (known, readable)
+    }
+
+    fn links(&self, got: &MemoryHeader, known: &Memory, readable: &[Asset]) {
         self.link(
             got,
             &got.assets.original,
-            &readable,
+            readable,
             AssetType::Original,
             AssetKind::Original,
         );
         self.link(
             got,
             &got.assets.display,
-            &readable,
+            readable,
             AssetType::Display,
             AssetKind::Display,
         );
         self.link(
             got,
             &got.assets.thumbnail,
-            &readable,
+            readable,
             AssetType::Thumbnail,
             AssetKind::Thumbnail,
         );
@@ -325,7 +350,6 @@ impl Driver {
                 );
             }
         }
-        id
     }
 
     /// A link leads to an asset of its kind, where the memory has one here.

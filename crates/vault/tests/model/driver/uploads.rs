@@ -1,11 +1,14 @@
 //! Uploads and blobs, compared.
 
-use keepsake_api::{StorageBackend, UploadState, UploadStatus};
+use keepsake_api::{
+    ByteBuf, HeldBlob, StorageBackend, UploadAnnouncement, UploadBegin, UploadConfig, UploadState,
+    UploadStatus,
+};
 use keepsake_vault::{FinishStep, limits};
 
 use super::Driver;
 use crate::calls::Claim;
-use crate::model::{BlobArg, Refusal, State, Status};
+use crate::model::{Announced, Begun, BlobArg, Refusal, State, Status};
 use crate::pools::{CONTENTS, sha256};
 
 impl Driver {
@@ -29,6 +32,87 @@ impl Driver {
             self.current = Some(session);
         }
         text
+    }
+
+    pub(super) fn upload_config(&mut self) {
+        let expected = UploadConfig {
+            inline_max: 32_768,
+            chunk_size: 1_800_000,
+            inline_budget_per_capsule: self.model.quotas.inline as u32,
+        };
+        let got = self.vault.upload_config();
+        if let Some((expected, got)) = self.agree("upload_config", Ok(expected), Ok(got)) {
+            assert_eq!(got, expected);
+        }
+    }
+
+    pub(super) fn begin_announced(
+        &mut self,
+        who: usize,
+        (capsule, real): (Option<usize>, &str),
+        said: Announced,
+        idem: &str,
+    ) -> String {
+        let announcement = UploadAnnouncement {
+            sha256: said.sha.clone().into(),
+            total_len: said.len,
+            chunk_size: said.chunk_size,
+        };
+        let sha = said.sha.clone();
+        let expected = (self.model).uploads_begin_announced((who, self.now), capsule, said, idem);
+        let context = self.context(who);
+        let got = (self.vault).uploads_begin_announced(context, real, &announcement, idem);
+        let text = format!("{got:?}");
+        match self.agree("uploads_begin_announced", expected, got) {
+            Some((Begun::Present, UploadBegin::Present(held))) => self.held(capsule, &sha, &held),
+            Some((
+                Begun::Open(expected),
+                UploadBegin::Open {
+                    session,
+                    expected_chunks,
+                },
+            )) => {
+                self.sessions.learn(&expected, &session.to_string());
+                assert_eq!(expected_chunks, self.model.sessions[expected].expected);
+                self.current = Some(expected);
+            }
+            Some((expected, got)) => panic!("begun as {got:?}, not {expected:?}"),
+            None => {}
+        }
+        text
+    }
+
+    /// A blob of the capsule with this content.
+    fn held(&self, capsule: Option<usize>, sha: &[u8], held: &HeldBlob) {
+        let blob = &self.model.blobs[*self.blobs.thing(&held.blob_id)];
+        assert!(
+            Some(blob.capsule) == capsule && !blob.deleted,
+            "held: {held:?}"
+        );
+        assert_eq!(
+            (sha256(&blob.bytes()).as_slice(), blob.bytes().len() as u64),
+            (sha, held.size)
+        );
+    }
+
+    pub(super) fn blobs_by_hash(
+        &mut self,
+        who: usize,
+        (capsule, real): (Option<usize>, &str),
+        hashes: Vec<Vec<u8>>,
+    ) {
+        let expected = self.model.blobs_by_hash(who, capsule, &hashes);
+        let asked: Vec<ByteBuf> = hashes.iter().cloned().map(ByteBuf::from).collect();
+        let got = self.vault.blobs_by_hash(self.context(who), real, &asked);
+        if let Some((expected, got)) = self.agree("blobs_by_hash", expected, got) {
+            let holds: Vec<bool> = got.iter().map(Option::is_some).collect();
+            assert_eq!(holds, expected, "which contents the capsule holds");
+            for (sha, held) in hashes.iter().zip(&got) {
+                if let Some(held) = held {
+                    self.held(capsule, sha, held);
+                }
+            }
+        }
     }
 
     pub(super) fn put_chunk(

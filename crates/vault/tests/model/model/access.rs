@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 
 use keepsake_api::{
-    AccessCondition, AccessEntry, AssetType, MemoryMetadata, PersonRef, ResourceRole, SharingStatus,
+    AccessCondition, AccessEntry, AssetType, GrantSource, MemoryMetadata, PersonRef, ResourceRole,
+    SharingStatus,
 };
 
-use super::{Answer, Asset, MemoryId, Model, Place, Refusal, invalid, none_of};
-use crate::pools::{ANONYMOUS, principal};
+use super::facts::is_somebody;
+use super::people::person;
+use super::{Answer, Asset, Memory, MemoryId, Model, Place, Refusal, invalid, none_of};
+use crate::pools::ANONYMOUS;
 
 pub const VIEW: u32 = 1;
 pub const DOWNLOAD: u32 = 2;
@@ -25,18 +28,8 @@ fn mask_of(role: ResourceRole) -> u32 {
     }
 }
 
-fn counts(entry: &AccessEntry, now: u64) -> bool {
-    match entry.condition {
-        AccessCondition::Immediate => true,
-        AccessCondition::Scheduled { accessible_after } => now >= accessible_after,
-        AccessCondition::ExpiresAt { expires } => now < expires,
-        AccessCondition::EventTriggered { .. } => false,
-    }
-}
-
-/// Whether the entry is for this caller: by name, or as for everybody.
-pub fn is_for(entry: &AccessEntry, who: usize) -> bool {
-    entry.is_public || entry.person_ref == Some(PersonRef::Principal(principal(who)))
+fn is_for_group(entry: &AccessEntry) -> bool {
+    entry.grant_source == GrantSource::Group
 }
 
 /// The entry as it is kept, or why it can't be.
@@ -46,15 +39,18 @@ fn completed(
     old: Option<&AccessEntry>,
 ) -> Answer<AccessEntry> {
     let mut wrong = vec![];
-    let nobody = |person: &PersonRef| *person == PersonRef::Principal(principal(ANONYMOUS));
+    let of_group = is_for_group(&entry);
+    let names_none = entry.source_id.as_deref().unwrap_or_default().is_empty();
+    let named = entry.person_ref.as_ref();
     if entry.id.is_empty()
         || entry.perm_mask > ALL
-        || (entry.is_public && entry.person_ref.is_some())
-        || entry.person_ref.as_ref().is_some_and(nobody)
+        || (entry.is_public && (of_group || named.is_some()))
+        || (of_group && names_none)
+        || named.is_some_and(|named| !is_somebody(named))
     {
         wrong.push(invalid("access_entries"));
     }
-    entry.is_public = entry.person_ref.is_none();
+    entry.is_public = named.is_none() && !of_group;
     if entry.perm_mask == 0 {
         entry.perm_mask = mask_of(entry.role);
     }
@@ -71,7 +67,7 @@ fn completed(
             .find(covered)
             .unwrap_or(Guest);
     }
-    let inviter = Some(PersonRef::Principal(principal(who)));
+    let inviter = Some(person(who));
     let before = old.map_or(inviter, |old| old.invited_by_person_ref.clone());
     entry.invited_by_person_ref = entry.invited_by_person_ref.or(before);
     entry.created_at = old.map_or(now, |old| old.created_at);
@@ -83,20 +79,52 @@ fn completed(
 }
 
 impl Model {
+    fn counts(&self, entry: &AccessEntry, capsule: usize, now: u64) -> bool {
+        match &entry.condition {
+            AccessCondition::Immediate => true,
+            AccessCondition::Scheduled { accessible_after } => now >= *accessible_after,
+            AccessCondition::ExpiresAt { expires } => now < *expires,
+            AccessCondition::EventTriggered { event } => {
+                self.capsules[capsule].events.contains(event)
+            }
+        }
+    }
+
+    /// Whether the entry is for this caller by name, or by a group that the caller is in.
+    fn is_for(&self, who: usize, capsule: usize, entry: &AccessEntry) -> bool {
+        if is_for_group(entry) {
+            let group = entry.source_id.as_deref().unwrap_or_default();
+            return self.is_member(who, capsule, group);
+        }
+        let named = entry.person_ref.as_ref();
+        named.is_some_and(|named| self.is(who, named))
+    }
+
+    /// The same, or as for everybody.
+    fn concerns(&self, who: usize, capsule: usize, entry: &AccessEntry) -> bool {
+        entry.is_public || self.is_for(who, capsule, entry)
+    }
+
     /// The union of what the capsule's roles and the entries that count give. Nothing on what is not there.
     pub fn may(&self, who: usize, id: &MemoryId, now: u64) -> u32 {
-        let Some(memory) = self.memories.get(id).filter(|_| who != ANONYMOUS) else {
+        let memory = self.memories.get(id);
+        memory.map_or(0, |memory| self.may_of(who, id, memory, now))
+    }
+
+    /// The same of a memory in the trash.
+    pub fn may_of(&self, who: usize, id: &MemoryId, memory: &Memory, now: u64) -> u32 {
+        if who == ANONYMOUS {
             return 0;
-        };
+        }
         let by_role = match who {
-            _ if self.is_owner(who, id.capsule) => ALL,
+            _ if self.may_govern(who, id.capsule) => ALL,
             _ if self.is_subject(who, id.capsule) => VIEW | DOWNLOAD | MANAGE,
             _ => 0,
         };
         let counting = memory
             .access
             .iter()
-            .filter(|e| counts(e, now) && is_for(e, who));
+            .filter(|e| self.counts(e, id.capsule, now) && self.concerns(who, id.capsule, e));
         counting.fold(by_role, |mask, entry| mask | entry.perm_mask)
     }
 
@@ -122,30 +150,30 @@ impl Model {
         if self.may(who, id, now) & SHARE != 0 {
             return all;
         }
-        all.into_iter().filter(|entry| is_for(entry, who)).collect()
+        all.into_iter()
+            .filter(|entry| self.concerns(who, id.capsule, entry))
+            .collect()
     }
 
-    /// Sharing status, and how many people other than the owner have an entry.
+    /// Sharing status, and how many people other than the owners have an entry.
     pub fn sharing(&self, id: &MemoryId, now: u64) -> (SharingStatus, u32) {
-        let owner = PersonRef::Principal(principal(self.capsules[id.capsule].owner));
-        let access = &self.memories[id].access;
-        let of_others = |e: &&AccessEntry| e.person_ref.as_ref().is_some_and(|p| *p != owner);
-        let mut people: Vec<_> = access
-            .iter()
-            .filter(of_others)
-            .map(|e| &e.person_ref)
-            .collect();
-        people.sort();
-        people.dedup();
-        let mut counting = access.iter().filter(|e| counts(e, now));
-        let status = if counting.clone().any(|e| e.is_public) {
+        let owners = &self.capsules[id.capsule].owners;
+        let is_other = |named: &&PersonRef| owners.iter().all(|(owner, _)| owner != *named);
+        let access = &self.known(id).access;
+        let people = access.iter().filter_map(|e| e.person_ref.as_ref());
+        let others: BTreeSet<&PersonRef> = people.filter(is_other).collect();
+        let counting = || access.iter().filter(|e| self.counts(e, id.capsule, now));
+        let of_others = |e: &AccessEntry| {
+            is_for_group(e) || e.person_ref.as_ref().is_some_and(|named| is_other(&named))
+        };
+        let status = if counting().any(|e| e.is_public) {
             SharingStatus::Public
-        } else if counting.any(|e| of_others(&e)) {
+        } else if counting().any(of_others) {
             SharingStatus::Shared
         } else {
             SharingStatus::Private
         };
-        (status, people.len() as u32)
+        (status, others.len() as u32)
     }
 
     fn replaced(
@@ -261,15 +289,14 @@ impl Model {
         Ok(())
     }
 
-    /// Memories with an entry that names the caller and counts now. Only those that he may view.
+    /// Memories with an entry for the caller, by name or by a group, that counts now. Only those that the caller may view.
     pub fn shared_with(&self, who: usize, now: u64) -> BTreeSet<MemoryId> {
-        let me = Some(PersonRef::Principal(principal(who)));
         self.memories
             .iter()
             .filter(|(id, _)| self.may(who, id, now) & VIEW != 0)
-            .filter(|(_, memory)| {
+            .filter(|(id, memory)| {
                 let mut entries = memory.access.iter();
-                entries.any(|entry| entry.person_ref == me && counts(entry, now))
+                entries.any(|e| self.is_for(who, id.capsule, e) && self.counts(e, id.capsule, now))
             })
             .map(|(id, _)| id.clone())
             .collect()

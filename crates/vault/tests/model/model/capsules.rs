@@ -1,16 +1,60 @@
 //! What becomes of capsules, as the contract says.
 
-use super::{Answer, Model, Refusal, State, only};
+use std::collections::BTreeMap;
+
+use keepsake_api::PersonRef;
+
+use super::facts::is_somebody;
+use super::people::person;
+use super::{Answer, Capsule, Model, Refusal, State, invalid, only};
 use crate::pools::ANONYMOUS;
 
 impl Model {
-    fn governed(&self, who: usize, capsule: Option<usize>) -> Answer<usize> {
-        let capsule = self.capsule(who, capsule)?;
-        if self.is_owner(who, capsule) {
-            Ok(capsule)
-        } else {
-            only(Refusal::Unauthorized)
+    pub fn own_capsule(&self, who: usize) -> Option<usize> {
+        (0..self.capsules.len()).find(|c| self.is_owner(who, *c) && self.is_subject(who, *c))
+    }
+
+    pub fn capsules_create(
+        &mut self,
+        who: usize,
+        now: u64,
+        subject: Option<PersonRef>,
+    ) -> Answer<usize> {
+        if who == ANONYMOUS {
+            return only(Refusal::Unauthorized);
         }
+        let subject = subject.unwrap_or_else(|| person(who));
+        if !is_somebody(&subject) {
+            return only(invalid("subject"));
+        }
+        if self.is(who, &subject)
+            && let Some(own) = self.own_capsule(who)
+        {
+            return Ok(own);
+        }
+        self.capsules.push(Capsule {
+            subject,
+            owners: vec![(person(who), now)],
+            controllers: vec![],
+            created_at: now,
+            bound_to_neon: false,
+            events: vec![],
+            groups: BTreeMap::new(),
+            to_delete: BTreeMap::new(),
+            deleted: false,
+        });
+        Ok(self.capsules.len() - 1)
+    }
+
+    /// `None`: the caller's own; `Some(None)`: an id that was never handed out.
+    pub fn capsules_read_basic(&self, who: usize, capsule: Option<Option<usize>>) -> Answer<usize> {
+        self.capsule(who, capsule.unwrap_or_else(|| self.own_capsule(who)))
+    }
+
+    pub fn capsules_list(&self, who: usize) -> Vec<usize> {
+        (0..self.capsules.len())
+            .filter(|c| self.may_use(who, *c))
+            .collect()
     }
 
     pub fn capsules_update(
@@ -26,14 +70,22 @@ impl Model {
     }
 
     /// With everything in it.
-    pub fn capsules_delete(&mut self, who: usize, capsule: Option<usize>) -> Answer<()> {
-        let deleted = |c: usize| self.capsules[c].deleted && self.capsules[c].owner == who;
+    pub fn capsules_delete(
+        &mut self,
+        (who, now): (usize, u64),
+        capsule: Option<usize>,
+    ) -> Answer<()> {
+        let deleted = |c: usize| self.capsules[c].deleted && self.owned_it(who, c);
         if who != ANONYMOUS && capsule.is_some_and(deleted) {
             return Ok(()); // deleted before: the same answer again (I5)
         }
-        let capsule = self.governed(who, capsule)?;
-        self.capsules[capsule].deleted = true;
-        self.memories.retain(|id, _| id.capsule != capsule);
+        let capsule = self.owned(who, capsule)?;
+        let live = self.memories_of(capsule).map(|(id, _)| id);
+        let trashed = self.trashed_in(capsule).map(|(id, _)| id);
+        let all: Vec<_> = live.chain(trashed).cloned().collect();
+        for id in all {
+            self.forget(&id, true, None, now);
+        }
         for blob in self.blobs.iter_mut().filter(|b| b.capsule == capsule) {
             blob.deleted = true;
         }
@@ -41,13 +93,14 @@ impl Model {
             session.state = State::Gone;
             session.chunks.clear();
         }
+        self.capsules[capsule].deleted = true;
         Ok(())
     }
 
     /// How many memories there were.
     pub fn memories_delete_all(
         &mut self,
-        who: usize,
+        (who, now): (usize, u64),
         capsule: Option<usize>,
         delete_assets: bool,
     ) -> Answer<u32> {
@@ -57,9 +110,7 @@ impl Model {
             .map(|(id, _)| id.clone())
             .collect();
         for id in &all {
-            if let Some(memory) = self.memories.remove(id) {
-                self.let_go(memory.assets, delete_assets);
-            }
+            self.forget(id, delete_assets, Some(who), now);
         }
         Ok(all.len() as u32)
     }

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use keepsake_api::{AssetMetadata, BlobHosting, MemoryMetadata};
 use keepsake_vault::limits;
 
+use super::trash::Found;
 use super::{
-    Answer, Asset, AssetId, BlobArg, Checked, Fingerprint, MANAGE, Memory, MemoryId, Model, OWN,
-    Place, Refusal, Source, VIEW, invalid, none_of, only,
+    Answer, Asset, AssetId, BlobArg, Checked, Fingerprint, MANAGE, Memory, MemoryId, Model, Place,
+    Refusal, Source, VIEW, invalid, none_of, only,
 };
-use crate::pools::{ANONYMOUS, sha256};
+use crate::pools::sha256;
 
 impl Model {
     /// Steps 3 to 6 of "Creating memories" for one asset.
@@ -122,15 +123,34 @@ impl Model {
         })
     }
 
-    fn inline_len(checked: &[Checked]) -> u64 {
-        checked
-            .iter()
-            .filter(|c| matches!(c.place, Place::Inline(_)))
-            .map(|c| c.len)
-            .sum()
+    /// The assets these become: equal ones of one call are told apart by their order.
+    fn assets_of_call(memory: &MemoryId, checked: Vec<Checked>, idem: &str) -> Vec<Asset> {
+        let mut assets: Vec<Asset> = vec![];
+        for one in checked {
+            let mut asset = one.asset(memory, idem);
+            while assets.iter().any(|a| a.id == asset.id) {
+                asset.id.repetition += 1;
+            }
+            assets.push(asset);
+        }
+        assets
     }
 
-    /// Step 7: what is there already is the answer; step 3's budget counts only for what would really be stored.
+    /// Step 3's budget and the quota, for what would really be stored.
+    fn check_room(&self, capsule: usize, assets: &[Asset]) -> Answer<()> {
+        let inline = assets
+            .iter()
+            .filter(|a| matches!(a.place, Place::Inline(_)));
+        let inline: u64 = inline.map(|asset| asset.len).sum();
+        let within = self.inline_bytes_used(capsule) + inline <= self.quotas.inline;
+        if inline == 0 || (within && self.takes(capsule, inline)) {
+            Ok(())
+        } else {
+            only(Refusal::ResourceExhausted)
+        }
+    }
+
+    /// Step 7: what is there already is the answer.
     fn create(
         &mut self,
         id: MemoryId,
@@ -140,26 +160,27 @@ impl Model {
         if self.memories.contains_key(&id) {
             return Ok(id);
         }
-        if self.inline_bytes_used(id.capsule) + Self::inline_len(&checked) > self.inline_budget {
+        if let Some(trashed) = self.trash.remove(&id) {
+            self.memories.insert(id.clone(), trashed.memory);
+            return Ok(id);
+        }
+        let count = self.memories_of(id.capsule).count() + self.trashed_in(id.capsule).count();
+        let count = count as u64;
+        if self.quotas.memories.is_some_and(|most| count >= most) {
             return only(Refusal::ResourceExhausted);
         }
-        let mut assets: Vec<Asset> = vec![];
-        for one in checked {
-            let mut asset = one.asset(&id, &id.idem);
-            while assets.iter().any(|a| a.id == asset.id) {
-                asset.id.repetition += 1;
-            }
-            assets.push(asset);
-        }
+        let assets = Self::assets_of_call(&id, checked, &id.idem);
+        self.check_room(id.capsule, &assets)?;
         metadata.total_size = assets.iter().map(|a| a.len).sum();
         metadata.asset_count = assets.len() as u32;
-        self.note_references(&assets);
+        self.note(id.capsule, &assets);
+        let access = vec![];
         self.memories.insert(
             id.clone(),
             Memory {
                 metadata,
                 assets,
-                access: vec![],
+                access,
             },
         );
         if !self.ever.contains(&id) {
@@ -202,21 +223,7 @@ impl Model {
     ) -> Answer<MemoryId> {
         let capsule = self.capsule(who, capsule)?;
         Self::check_idem(idem)?;
-        let results: Vec<_> = assets
-            .iter()
-            .map(|(source, metadata)| self.check((who, now), capsule, source, metadata))
-            .collect();
-        let mut wrong: Vec<Refusal> = results
-            .iter()
-            .filter_map(|r| r.as_ref().err())
-            .flatten()
-            .cloned()
-            .collect();
-        if assets.is_empty() {
-            wrong.push(invalid("exactly_one_asset"));
-        }
-        none_of(wrong)?;
-        let checked: Vec<Checked> = results.into_iter().flatten().collect();
+        let checked = self.check_all((who, now), capsule, assets)?;
         let content = checked.iter().map(|c| c.fingerprint.clone()).collect();
         if metadata.created_at == 0 {
             metadata.created_at = now;
@@ -234,33 +241,50 @@ impl Model {
         )
     }
 
+    /// At least one, and nothing wrong with any.
+    fn check_all(
+        &self,
+        caller: (usize, u64),
+        capsule: usize,
+        assets: &[(Source, AssetMetadata)],
+    ) -> Answer<Vec<Checked>> {
+        let (good, bad): (Vec<_>, Vec<_>) = assets
+            .iter()
+            .map(|(source, metadata)| self.check(caller, capsule, source, metadata))
+            .partition(|result| result.is_ok());
+        let mut wrong: Vec<Refusal> = bad.into_iter().filter_map(Result::err).flatten().collect();
+        if assets.is_empty() {
+            wrong.push(invalid("exactly_one_asset"));
+        }
+        none_of(wrong)?;
+        Ok(good.into_iter().flatten().collect())
+    }
+
+    /// All or none; what the same request added before is the answer.
     pub fn memories_add(
         &mut self,
         (who, now): (usize, u64),
         memory: Option<&MemoryId>,
-        source: &Source,
-        metadata: &AssetMetadata,
+        assets: &[(Source, AssetMetadata)],
         idem: &str,
-    ) -> Answer<AssetId> {
+    ) -> Answer<Vec<AssetId>> {
         let memory = self.memory((who, now), memory, MANAGE)?;
         Self::check_idem(idem)?;
-        let checked = self.check((who, now), memory.capsule, source, metadata)?;
-        let added = Self::inline_len(std::slice::from_ref(&checked));
-        let asset = checked.asset(&memory, idem);
-        let id = asset.id.clone();
-        if self.memories[&memory].assets.iter().any(|a| a.id == id) {
-            return Ok(id);
-        }
-        if self.inline_bytes_used(memory.capsule) + added > self.inline_budget {
-            return only(Refusal::ResourceExhausted);
-        }
-        self.note_references(std::slice::from_ref(&asset));
+        let checked = self.check_all((who, now), memory.capsule, assets)?;
+        let mut assets = Self::assets_of_call(&memory, checked, idem);
+        let ids = assets.iter().map(|asset| asset.id.clone()).collect();
+        let known = &self.memories[&memory].assets;
+        assets.retain(|asset| known.iter().all(|known| known.id != asset.id));
+        self.check_room(memory.capsule, &assets)?;
+        self.note(memory.capsule, &assets);
         let stored = self.memories.get_mut(&memory).expect("found above");
-        stored.metadata.asset_count += 1;
-        stored.metadata.total_size += asset.len;
-        stored.metadata.updated_at = now;
-        stored.assets.push(asset);
-        Ok(id)
+        if !assets.is_empty() {
+            stored.metadata.updated_at = now;
+        }
+        stored.assets.extend(assets);
+        stored.metadata.asset_count = stored.assets.len() as u32;
+        stored.metadata.total_size = stored.assets.iter().map(|asset| asset.len).sum();
+        Ok(ids)
     }
 
     pub fn memories_read(&self, caller: (usize, u64), id: Option<&MemoryId>) -> Answer<MemoryId> {
@@ -291,45 +315,34 @@ impl Model {
         metadata.date_of_memory.unwrap_or(metadata.created_at)
     }
 
-    fn note_references(&mut self, assets: &[Asset]) {
+    /// What assets that came have is in use.
+    fn note(&mut self, capsule: usize, assets: &[Asset]) {
         for asset in assets {
             if let Place::Blob(blob) = asset.place {
                 self.blobs[blob].referenced = true;
             }
+            if let Some(address) = asset.place.address() {
+                self.capsules[capsule].to_delete.remove(&address);
+            }
         }
     }
 
+    /// Also of memories in the trash.
     pub fn references(&self, blob: usize) -> usize {
-        self.memories
-            .values()
-            .flat_map(|m| &m.assets)
+        self.assets_of(self.blobs[blob].capsule)
             .filter(|a| a.place == Place::Blob(blob))
             .count()
     }
 
+    /// One in the trash, too. Again: Ok.
     pub fn memories_delete(
         &mut self,
         (who, now): (usize, u64),
         id: Option<&MemoryId>,
         delete_assets: bool,
     ) -> Answer<()> {
-        if who == ANONYMOUS {
-            return only(Refusal::Unauthorized);
-        }
-        let gone = id.filter(|id| !self.memories.contains_key(id));
-        if let Some(id) = gone {
-            return if self.is_owner(who, id.capsule) {
-                Ok(()) // deleted before: the same answer again (I5)
-            } else if self.may_use(who, id.capsule) {
-                // The subject may know what is there, and of what is gone there is nothing to know.
-                Err(vec![Refusal::NotFound, Refusal::Unauthorized])
-            } else {
-                only(Refusal::NotFound)
-            };
-        }
-        let id = self.memory((who, now), id, OWN)?;
-        if let Some(memory) = self.memories.remove(&id) {
-            self.let_go(memory.assets, delete_assets);
+        if let Found::There(id) | Found::Trashed(id) = self.deletable((who, now), id)? {
+            self.forget(&id, delete_assets, Some(who), now);
         }
         Ok(())
     }

@@ -7,20 +7,29 @@
 
 mod access;
 mod capsules;
+mod elsewhere;
+mod facts;
 mod memories;
+mod people;
 mod removing;
+mod tokens;
+mod trash;
 mod uploads;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use keepsake_api::{AccessEntry, AssetMetadata, BlobHosting, MemoryMetadata, PersonRef};
+use keepsake_api::{
+    AccessEntry, AccessEvent, AssetMetadata, BlobHosting, ConnectionGroup, InitArgs,
+    MemoryMetadata, PersonRef,
+};
 use keepsake_vault::limits;
 
-pub use uploads::Status;
-
 pub use access::{MANAGE, OWN, VIEW};
+pub use elsewhere::Address;
+pub use tokens::Scope;
+pub use uploads::{Announced, Begun, Status};
 
-use crate::pools::{ANONYMOUS, principal};
+use crate::pools::ANONYMOUS;
 
 /// One reason to refuse a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +44,7 @@ pub enum Refusal {
 
 pub type Answer<T> = Result<T, Vec<Refusal>>;
 
-fn invalid(beginning: &str) -> Refusal {
+pub fn invalid(beginning: &str) -> Refusal {
     Refusal::Invalid(beginning.to_owned())
 }
 
@@ -88,9 +97,16 @@ pub struct AssetId {
 #[derive(Clone, Debug)]
 pub struct Capsule {
     pub subject: PersonRef,
-    pub owner: usize,
+    /// Each with the time since when.
+    pub owners: Vec<(PersonRef, u64)>,
+    pub controllers: Vec<PersonRef>,
     pub created_at: u64,
     pub bound_to_neon: bool,
+    /// What has happened.
+    pub events: Vec<AccessEvent>,
+    pub groups: BTreeMap<String, ConnectionGroup>,
+    /// External content that nothing has any more, and since when.
+    pub to_delete: BTreeMap<Address, u64>,
     /// Gone for everybody.
     pub deleted: bool,
 }
@@ -130,6 +146,8 @@ pub struct Blob {
     /// Whether a memory ever did.
     pub referenced: bool,
     pub deleted: bool,
+    /// By somebody who named it.
+    pub by_name: bool,
 }
 
 impl Blob {
@@ -146,7 +164,9 @@ pub enum State {
         at: u64,
     },
     Aborted,
-    /// Expired and swept: as if it had never been.
+    /// Expired: as if it had never been.
+    Expired,
+    /// And cleared away.
     Gone,
 }
 
@@ -156,6 +176,7 @@ pub struct Session {
     pub creator: usize,
     pub idem: String,
     pub expected: u32,
+    pub announced: Option<Announced>,
     pub chunks: BTreeMap<u32, Vec<u8>>,
     pub state: State,
     /// When it expires.
@@ -216,30 +237,60 @@ impl Checked {
     }
 }
 
-#[derive(Clone, Default)]
+/// A memory in the trash: since when, and who put it there.
+#[derive(Clone, Debug)]
+pub struct Trashed {
+    pub memory: Memory,
+    pub since: u64,
+    pub by: usize,
+}
+
+/// What the installer set: most bytes of inline content, of all content, memories and open sessions of one caller in a capsule.
+#[derive(Clone, Debug)]
+pub struct Quotas {
+    pub inline: u64,
+    pub bytes: Option<u64>,
+    pub memories: Option<u64>,
+    pub open_sessions: u32,
+}
+
+#[derive(Clone)]
 pub struct Model {
-    pub inline_budget: u64,
+    pub quotas: Quotas,
     pub capsules: Vec<Capsule>,
     pub sessions: Vec<Session>,
     pub blobs: Vec<Blob>,
     pub memories: BTreeMap<MemoryId, Memory>,
+    pub trash: BTreeMap<MemoryId, Trashed>,
+    /// What was deleted, and by whom, where somebody did.
+    gone: BTreeMap<MemoryId, Option<usize>>,
     /// Every memory there ever was, in the order of their first creation.
     pub ever: Vec<MemoryId>,
 }
 
 impl Model {
-    pub fn is_owner(&self, who: usize, capsule: usize) -> bool {
-        self.capsules[capsule].owner == who && !self.capsules[capsule].deleted
+    pub fn new(quotas: Quotas) -> Self {
+        Self {
+            quotas,
+            capsules: vec![],
+            sessions: vec![],
+            blobs: vec![],
+            memories: BTreeMap::new(),
+            trash: BTreeMap::new(),
+            gone: BTreeMap::new(),
+            ever: vec![],
+        }
     }
 
-    pub fn is_subject(&self, who: usize, capsule: usize) -> bool {
-        let known = &self.capsules[capsule];
-        known.subject == PersonRef::Principal(principal(who)) && !known.deleted
-    }
-
-    /// Reads the capsule, creates, uploads: owner and subject. (Controllers have no call yet.)
-    pub fn may_use(&self, who: usize, capsule: usize) -> bool {
-        who != ANONYMOUS && (self.is_owner(who, capsule) || self.is_subject(who, capsule))
+    /// What an installer leaves out stays as it is.
+    pub fn configure(&mut self, args: &InitArgs) {
+        let quotas = &mut self.quotas;
+        quotas.inline = args
+            .inline_budget_per_capsule
+            .map_or(quotas.inline, u64::from);
+        quotas.bytes = args.bytes_per_capsule.or(quotas.bytes);
+        quotas.memories = args.memories_per_capsule.or(quotas.memories);
+        quotas.open_sessions = args.open_sessions.unwrap_or(quotas.open_sessions);
     }
 
     fn capsule(&self, who: usize, capsule: Option<usize>) -> Answer<usize> {
@@ -247,6 +298,26 @@ impl Model {
             _ if who == ANONYMOUS => only(Refusal::Unauthorized),
             Some(capsule) if self.may_use(who, capsule) => Ok(capsule),
             _ => only(Refusal::NotFound),
+        }
+    }
+
+    /// The capsule, for who may delete in it.
+    fn governed(&self, who: usize, capsule: Option<usize>) -> Answer<usize> {
+        let capsule = self.capsule(who, capsule)?;
+        if self.may_govern(who, capsule) {
+            Ok(capsule)
+        } else {
+            only(Refusal::Unauthorized)
+        }
+    }
+
+    /// The capsule, for its owners.
+    fn owned(&self, who: usize, capsule: Option<usize>) -> Answer<usize> {
+        let capsule = self.capsule(who, capsule)?;
+        if self.is_owner(who, capsule) {
+            Ok(capsule)
+        } else {
+            only(Refusal::Unauthorized)
         }
     }
 
@@ -275,67 +346,40 @@ impl Model {
         }
     }
 
-    pub fn own_capsule(&self, who: usize) -> Option<usize> {
-        (0..self.capsules.len()).find(|c| self.is_owner(who, *c) && self.is_subject(who, *c))
-    }
-
-    pub fn capsules_create(
-        &mut self,
-        who: usize,
-        now: u64,
-        subject: Option<PersonRef>,
-    ) -> Answer<usize> {
-        if who == ANONYMOUS {
-            return only(Refusal::Unauthorized);
-        }
-        let me = PersonRef::Principal(principal(who));
-        let subject = subject.unwrap_or_else(|| me.clone());
-        let nobody = match &subject {
-            PersonRef::Principal(person) => *person == principal(ANONYMOUS),
-            PersonRef::Opaque(name) => name.is_empty() || name.len() > limits::OPAQUE_PERSON_MAX,
-        };
-        if nobody {
-            return only(invalid("subject"));
-        }
-        if subject == me
-            && let Some(own) = self.own_capsule(who)
-        {
-            return Ok(own);
-        }
-        self.capsules.push(Capsule {
-            subject,
-            owner: who,
-            created_at: now,
-            bound_to_neon: false,
-            deleted: false,
-        });
-        Ok(self.capsules.len() - 1)
-    }
-
-    /// `None`: the caller's own; `Some(None)`: an id that was never handed out.
-    pub fn capsules_read_basic(&self, who: usize, capsule: Option<Option<usize>>) -> Answer<usize> {
-        self.capsule(who, capsule.unwrap_or_else(|| self.own_capsule(who)))
-    }
-
-    pub fn capsules_list(&self, who: usize) -> Vec<usize> {
-        (0..self.capsules.len())
-            .filter(|c| self.may_use(who, *c))
-            .collect()
-    }
-
     pub fn memories_of(&self, capsule: usize) -> impl Iterator<Item = (&MemoryId, &Memory)> {
         self.memories
             .iter()
             .filter(move |(id, _)| id.capsule == capsule)
     }
 
+    /// Those of memories in the trash, too.
+    fn assets_of(&self, capsule: usize) -> impl Iterator<Item = &Asset> {
+        let in_trash = self.trashed_in(capsule).map(|(_, trashed)| &trashed.memory);
+        let live = self.memories_of(capsule).map(|(_, memory)| memory);
+        live.chain(in_trash).flat_map(|memory| &memory.assets)
+    }
+
     pub fn inline_bytes_used(&self, capsule: usize) -> u64 {
-        let assets = self
-            .memories_of(capsule)
-            .flat_map(|(_, memory)| &memory.assets);
-        assets
-            .filter(|a| matches!(a.place, Place::Inline(_)))
-            .map(|a| a.len)
+        self.assets_of(capsule)
+            .filter(|asset| matches!(asset.place, Place::Inline(_)))
+            .map(|asset| asset.len)
             .sum()
+    }
+
+    /// Inline content and blobs; equal content counts once.
+    pub fn bytes_used(&self, capsule: usize) -> u64 {
+        let blobs = self.blobs.iter();
+        let held: BTreeSet<Vec<u8>> = blobs
+            .filter(|blob| blob.capsule == capsule && !blob.deleted)
+            .map(Blob::bytes)
+            .collect();
+        let of_blobs: u64 = held.iter().map(|bytes| bytes.len() as u64).sum();
+        of_blobs + self.inline_bytes_used(capsule)
+    }
+
+    /// Whether the capsule takes so many more bytes.
+    fn takes(&self, capsule: usize, bytes: u64) -> bool {
+        let most = self.quotas.bytes;
+        most.is_none_or(|most| self.bytes_used(capsule).saturating_add(bytes) <= most)
     }
 }

@@ -4,15 +4,29 @@ use super::{Answer, Asset, AssetId, BlobArg, MANAGE, MemoryId, Model, Place, Ref
 use crate::pools::ANONYMOUS;
 
 impl Model {
-    /// What assets that are gone leave behind: blobs that nothing references any more go with them where `with_content`.
-    pub fn let_go(&mut self, assets: Vec<Asset>, with_content: bool) {
-        for asset in assets {
-            if let Place::Blob(blob) = asset.place
-                && with_content
-                && self.references(blob) == 0
-            {
-                self.blobs[blob].deleted = true;
+    /// What assets that are gone leave behind: content that nothing in the capsule has any more goes with them where `with_content`,
+    /// and where it is external, clients are told to delete it.
+    fn let_go(&mut self, capsule: usize, assets: Vec<Asset>, with_content: bool, now: u64) {
+        for asset in assets.into_iter().filter(|_| with_content) {
+            match asset.place {
+                Place::Blob(blob) if self.references(blob) == 0 => self.blobs[blob].deleted = true,
+                _ => {}
             }
+            if let Some(address) = asset.place.address()
+                && !self.is_used(capsule, &address)
+            {
+                self.capsules[capsule].to_delete.insert(address, now);
+            }
+        }
+    }
+
+    /// The memory is no more, in the trash or not.
+    pub fn forget(&mut self, id: &MemoryId, delete_assets: bool, by: Option<usize>, now: u64) {
+        let live = self.memories.remove(id);
+        let trashed = self.trash.remove(id).map(|trashed| trashed.memory);
+        if let Some(memory) = live.or(trashed) {
+            self.let_go(id.capsule, memory.assets, delete_assets, now);
+            self.gone.insert(id.clone(), by);
         }
     }
 
@@ -45,7 +59,7 @@ impl Model {
         memory.metadata.updated_at = now;
         memory.metadata.asset_count = memory.assets.len() as u32;
         memory.metadata.total_size = memory.assets.iter().map(|asset| asset.len).sum();
-        self.let_go(gone, true);
+        self.let_go(id.capsule, gone, true, now);
     }
 
     /// How many assets went.
@@ -61,17 +75,24 @@ impl Model {
     }
 
     pub fn blob_delete(&mut self, (who, now): (usize, u64), blob: BlobArg) -> Answer<()> {
+        if let BlobArg::Known(number) = blob {
+            let known = &self.blobs[number];
+            if known.by_name && self.may_govern(who, known.capsule) {
+                return Ok(()); // deleted before: the same answer again (I5)
+            }
+        }
         let capsule = self.blob((who, now), blob)?.capsule;
         let BlobArg::Known(number) = blob else {
             return only(Refusal::NotFound);
         };
-        if !self.is_owner(who, capsule) {
+        if !self.may_govern(who, capsule) {
             return only(Refusal::Unauthorized);
         }
         if self.references(number) > 0 {
             return only(Refusal::Conflict);
         }
         self.blobs[number].deleted = true;
+        self.blobs[number].by_name = true;
         Ok(())
     }
 

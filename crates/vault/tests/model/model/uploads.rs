@@ -7,6 +7,33 @@ use keepsake_vault::limits;
 use super::{Answer, Blob, BlobArg, Model, Refusal, Session, State, invalid, none_of, only};
 use crate::pools::{ANONYMOUS, sha256};
 
+/// What a client says of content before it sends any.
+#[derive(Clone, Debug)]
+pub struct Announced {
+    pub sha: Vec<u8>,
+    pub len: u64,
+    pub chunk_size: u32,
+}
+
+impl Announced {
+    /// Every chunk has the chunk size, and the last one what is left; empty content is one empty chunk.
+    fn chunk_len(&self, index: u32) -> u64 {
+        let from = u64::from(index) * u64::from(self.chunk_size);
+        (self.len - from.min(self.len)).min(self.chunk_size.into())
+    }
+
+    fn chunks(&self) -> u64 {
+        self.len.div_ceil(self.chunk_size.into()).max(1)
+    }
+}
+
+/// How an announced upload goes on.
+#[derive(Clone, Debug)]
+pub enum Begun {
+    Present,
+    Open(usize),
+}
+
 impl Model {
     pub fn uploads_begin(
         &mut self,
@@ -23,11 +50,78 @@ impl Model {
             _ => wrong.push(invalid("expected_chunks_too_large")),
         }
         none_of(wrong)?;
-        let mine = |s: &Session| s.capsule == capsule && s.creator == who && s.state == State::Open;
+        self.open_session((who, now), capsule, expected, idem, None)
+    }
+
+    /// The quota is checked before any byte travels; what the capsule holds needs no upload.
+    pub fn uploads_begin_announced(
+        &mut self,
+        (who, now): (usize, u64),
+        capsule: Option<usize>,
+        announced: Announced,
+        idem: &str,
+    ) -> Answer<Begun> {
+        let capsule = self.capsule(who, capsule)?;
+        let mut wrong = Self::check_idem(idem).err().unwrap_or_default();
+        if !(1..=limits::CHUNK_MAX).contains(&announced.chunk_size) {
+            wrong.push(invalid("chunk_size"));
+        } else if announced.chunks() > u64::from(limits::CHUNKS_MAX) {
+            wrong.push(invalid("expected_chunks_too_large"));
+        }
+        if announced.sha.len() != 32 {
+            wrong.push(invalid("sha256"));
+        }
+        none_of(wrong)?;
+        if self.holds(capsule, &announced.sha) {
+            return Ok(Begun::Present);
+        }
+        if !self.takes(capsule, announced.len) {
+            return only(Refusal::ResourceExhausted);
+        }
+        let expected = announced.chunks() as u32;
+        self.open_session((who, now), capsule, expected, idem, Some(announced))
+            .map(Begun::Open)
+    }
+
+    /// Whether some blob of the capsule has this content.
+    pub fn holds(&self, capsule: usize, sha: &[u8]) -> bool {
+        let mut blobs = self.blobs.iter();
+        blobs.any(|b| b.capsule == capsule && !b.deleted && sha256(&b.bytes()) == *sha)
+    }
+
+    /// For each hash whether the capsule holds that content.
+    pub fn blobs_by_hash(
+        &self,
+        who: usize,
+        capsule: Option<usize>,
+        hashes: &[Vec<u8>],
+    ) -> Answer<Vec<bool>> {
+        let capsule = self.capsule(who, capsule)?;
+        if hashes.iter().any(|hash| hash.len() != 32) {
+            return only(invalid("sha256"));
+        }
+        Ok(hashes
+            .iter()
+            .map(|hash| self.holds(capsule, hash))
+            .collect())
+    }
+
+    /// The session that (capsule, caller, key) has open, or a new one.
+    fn open_session(
+        &mut self,
+        (who, now): (usize, u64),
+        capsule: usize,
+        expected: u32,
+        idem: &str,
+        announced: Option<Announced>,
+    ) -> Answer<usize> {
+        let mine = |s: &Session| {
+            s.capsule == capsule && self.same(who, s.creator) && s.state == State::Open
+        };
         if let Some(open) = self.sessions.iter().position(|s| mine(s) && s.idem == idem) {
             return Ok(open);
         }
-        if self.sessions.iter().filter(|s| mine(s)).count() >= limits::OPEN_SESSIONS_MAX as usize {
+        if self.sessions.iter().filter(|s| mine(s)).count() >= self.quotas.open_sessions as usize {
             return only(Refusal::ResourceExhausted);
         }
         let idem = idem.to_owned();
@@ -36,6 +130,7 @@ impl Model {
             creator: who,
             idem,
             expected,
+            announced,
             chunks: BTreeMap::new(),
             state: State::Open,
             until: now + limits::SESSION_LIFETIME,
@@ -48,23 +143,65 @@ impl Model {
         if who == ANONYMOUS {
             return only(Refusal::Unauthorized);
         }
-        let session = session.map(|session| &mut self.sessions[session]);
-        match session.filter(|s| s.creator == who && s.state != State::Gone) {
-            Some(session) => Ok(session),
-            None => only(Refusal::NotFound),
+        match session {
+            Some(session) if self.is_there(who, session) => Ok(&mut self.sessions[session]),
+            _ => only(Refusal::NotFound),
         }
     }
 
-    /// A session lives 7 days after its last chunk; so long its end is remembered, too. A blob that no memory ever referenced lives a day.
-    pub fn sweep(&mut self, now: u64) {
+    /// The same, in a capsule where the caller may still upload.
+    fn session_in_use(&mut self, who: usize, session: Option<usize>) -> Answer<&mut Session> {
+        let capsule = self.session(who, session)?.capsule;
+        if !self.may_use(who, capsule) {
+            return only(Refusal::NotFound);
+        }
+        self.session(who, session)
+    }
+
+    fn is_there(&self, who: usize, session: usize) -> bool {
+        let session = &self.sessions[session];
+        self.same(who, session.creator) && !matches!(session.state, State::Expired | State::Gone)
+    }
+
+    /// A session lives 7 days after its last chunk; so long its end is remembered, too.
+    pub fn expire(&mut self, now: u64) {
         for session in self.sessions.iter_mut().filter(|s| s.until <= now) {
-            session.state = State::Gone;
+            if session.state != State::Gone {
+                session.state = State::Expired;
+            }
             session.chunks.clear();
+        }
+    }
+
+    /// What has expired is cleared away, and blobs that no memory referenced within a day.
+    pub fn sweep(&mut self, now: u64) {
+        self.expire(now);
+        for session in self.sessions.iter_mut() {
+            if session.state == State::Expired {
+                session.state = State::Gone;
+            }
         }
         let due = |blob: &&mut Blob| blob.created_at + limits::UNREFERENCED_LIFETIME <= now;
         for blob in self.blobs.iter_mut().filter(due) {
             blob.deleted |= !blob.referenced;
         }
+        self.sweep_trash(now);
+    }
+
+    /// How many of the caller's own expired sessions there were to clear away, at the most.
+    pub fn uploads_cleanup_expired(&mut self, who: usize) -> Answer<u32> {
+        if who == ANONYMOUS {
+            return only(Refusal::Unauthorized);
+        }
+        let mut cleared = 0;
+        for session in 0..self.sessions.len() {
+            let known = &self.sessions[session];
+            if self.same(who, known.creator) && known.state == State::Expired {
+                self.sessions[session].state = State::Gone;
+                cleared += 1;
+            }
+        }
+        Ok(cleared)
     }
 
     /// Whether the session's content was deleted, so that a repeated chunk can't be compared any more.
@@ -79,13 +216,19 @@ impl Model {
         index: u32,
         bytes: &[u8],
     ) -> Answer<()> {
-        let session = self.session(who, session)?;
+        let used = session.map_or(0, |s| self.bytes_used(self.sessions[s].capsule));
+        let quota = self.quotas.bytes;
+        let session = self.session_in_use(who, session)?;
         let mut wrong = vec![];
         if index >= session.expected {
             wrong.push(invalid("chunk_out_of_range"));
         }
         if bytes.len() > limits::CHUNK_MAX as usize {
             wrong.push(invalid("chunk_too_large"));
+        }
+        let announced = session.announced.as_ref();
+        if announced.is_some_and(|said| said.chunk_len(index) != bytes.len() as u64) {
+            wrong.push(invalid("size_mismatch"));
         }
         let repeated = session
             .chunks
@@ -95,6 +238,11 @@ impl Model {
             wrong.push(Refusal::Conflict);
         }
         none_of(wrong)?;
+        let others = session.chunks.iter().filter(|(other, _)| **other != index);
+        let held: u64 = others.map(|(_, chunk)| chunk.len() as u64).sum();
+        if !repeated && quota.is_some_and(|quota| used + held + bytes.len() as u64 > quota) {
+            return only(Refusal::ResourceExhausted);
+        }
         if session.state == State::Open {
             session.until = now + limits::SESSION_LIFETIME;
         }
@@ -111,7 +259,9 @@ impl Model {
         len: u64,
     ) -> Answer<(usize, u64)> {
         let blob = self.blobs.len();
-        let session = self.session(who, session)?;
+        let holds = session.is_some_and(|s| self.holds(self.sessions[s].capsule, sha));
+        let takes = session.is_none_or(|s| self.takes(self.sessions[s].capsule, len));
+        let session = self.session_in_use(who, session)?;
         let mut wrong = vec![];
         let bytes: Vec<u8> = session.chunks.values().flatten().copied().collect();
         let missing: Vec<u32> = (0..session.expected)
@@ -136,6 +286,10 @@ impl Model {
         if let State::Finished { blob, at } = session.state {
             return Ok((blob, at));
         }
+        // Equal content is kept once; the quota may have been lowered since the chunks came.
+        if !holds && !takes {
+            return only(Refusal::ResourceExhausted);
+        }
         session.state = State::Finished { blob, at: now };
         session.until = now + limits::SESSION_LIFETIME;
         let made = Blob {
@@ -144,6 +298,7 @@ impl Model {
             created_at: now,
             referenced: false,
             deleted: false,
+            by_name: false,
         };
         self.blobs.push(made);
         Ok((blob, now))
@@ -213,7 +368,7 @@ impl Model {
             return only(Refusal::Unauthorized);
         }
         Ok((0..self.sessions.len())
-            .filter(|s| self.sessions[*s].creator == who && self.sessions[*s].state != State::Gone)
+            .filter(|s| self.is_there(who, *s))
             .collect())
     }
 }
