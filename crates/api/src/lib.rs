@@ -12,6 +12,7 @@ mod error;
 mod http;
 mod lifecycle;
 mod memory;
+mod person;
 mod status;
 mod upload;
 
@@ -22,6 +23,7 @@ pub use error::*;
 pub use http::*;
 pub use lifecycle::*;
 pub use memory::*;
+pub use person::*;
 pub use serde_bytes::ByteBuf;
 pub use status::*;
 pub use upload::*;

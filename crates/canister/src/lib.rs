@@ -7,6 +7,7 @@ mod assets;
 mod capsules;
 mod lifecycle;
 mod memories;
+mod people;
 mod reply;
 mod state;
 mod tokens;

@@ -156,6 +156,7 @@ pub fn prepare() {
     prepare_result::<CapsuleInfo>();
     prepare_result::<Memory>();
     prepare_result::<Page>();
+    prepare_result::<Person>();
     prepare_result::<MemoryAssetData>();
     prepare_result::<MemoryAssetsList>();
     prepare_result::<Vec<MemoryPresenceResult>>();

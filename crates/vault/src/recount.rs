@@ -35,6 +35,7 @@ impl<M: StableMemory> Vault<M> {
         same("users of external content", &kept, &count.external)?;
         self.recount_blobs(&mut count)?;
         self.recount_sessions(&mut count)?;
+        self.recount_people()?;
         let (kept, counted) = self.facts.memberships();
         same("memberships", &kept, &counted)?;
         self.recount_arena(count.extents)?;

@@ -1,21 +1,25 @@
 //! Every call, with every name that can stand in it.
 
-use candid::encode_args;
+use candid::{Principal, encode_args};
 use keepsake_client::api::{
     AccessCondition, AccessEntry, AccessEvent, AssetType, BlobHosting, BlobRef, ByteBuf,
     CapsuleUpdateData, GrantSource, MemoryUpdateData, PersonRef, ResourceRole, UploadAnnouncement,
 };
 use keepsake_tests::content::{asset, memory, noise, sha256};
 
-use crate::STRANGER;
+use crate::{HELPER, OWNER, STRANGER};
 use crate::furnish::{Ids, OPEN, STORAGE_KEY, inline, internal};
+
+pub fn principal(person: u8) -> Principal {
+    let sender = keepsake_tests::person(person).sender();
+    sender.expect("a key has a name")
+}
 
 /// All there is to give, to the stranger.
 pub fn entry(id: &str) -> AccessEntry {
-    let stranger = keepsake_tests::person(STRANGER).sender();
     AccessEntry {
         id: id.to_owned(),
-        person_ref: Some(PersonRef::Principal(stranger.expect("a key has a name"))),
+        person_ref: Some(PersonRef::Principal(principal(STRANGER))),
         is_public: false,
         grant_source: GrantSource::User,
         source_id: None,
@@ -72,6 +76,7 @@ pub fn attempts(ids: &Ids, own: Option<(&str, &str)>) -> Vec<Attempt> {
     referring(&mut all, ids, own);
     uploading(&mut all, ids);
     changing(&mut all, ids);
+    linking(&mut all);
     single_assets(&mut all, ids, own);
     removing(&mut all, ids, own);
     deleting(&mut all, ids, own);
@@ -303,6 +308,19 @@ fn changing(all: &mut Attempts, ids: &Ids) {
             all.push("access_revoke", text, encode_args((text, id)));
         }
         all.push("access_revoke", text, encode_args((text, text)));
+    }
+}
+
+/// The helper offers to link with the owner, and with nobody else.
+fn linking(all: &mut Attempts) {
+    for (person, what) in [(HELPER, "the helper"), (OWNER, "the owner")] {
+        let named = (principal(person),);
+        all.push("person_link_offer", what, encode_args(named));
+        all.push("person_link_accept", what, encode_args(named));
+    }
+    all.push("person_read", "", encode_args(()));
+    for (person, what) in [(HELPER, "the helper"), (OWNER, "the owner")] {
+        all.push("person_unlink", what, encode_args((principal(person),)));
     }
 }
 

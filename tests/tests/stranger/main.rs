@@ -25,12 +25,14 @@ use keepsake_tests::{
 };
 use tokio::{sync::Semaphore, task::JoinSet};
 
-use crate::attempts::{Attempt, attempts, entry};
+use crate::attempts::{Attempt, attempts, entry, principal};
 use crate::furnish::{Ids, OPEN, furnish, upload};
 use crate::verdicts::{achieved, decode, error, rejection, says_nothing};
 
 const OWNER: u8 = 1;
 const STRANGER: u8 = 2;
+/// Offers to link with the owner.
+const HELPER: u8 = 3;
 
 /// Methods that are for everybody.
 const PUBLIC: [&str; 2] = ["whoami", "upload_config"];
@@ -150,6 +152,14 @@ async fn the_owner_succeeds_with_the_same_calls() {
     let owner = home.vault(OWNER).await;
     let ids = furnish(&owner).await;
     let agent = keepsake_tests::agent(&home.url(), keepsake_tests::person(OWNER)).await;
+    let helper = keepsake_tests::agent(&home.url(), keepsake_tests::person(HELPER)).await;
+    let offer = Attempt {
+        method: "person_link_offer",
+        arg: encode_args((principal(OWNER),)).unwrap(),
+        what: "the owner".to_owned(),
+    };
+    let reply = send(&helper, owner.canister_id(), &offer).await.unwrap();
+    assert!(achieved(offer.method, &reply));
     let mut succeeded = BTreeSet::new();
     for attempt in attempts(&ids, None) {
         let reply = match send(&agent, owner.canister_id(), &attempt).await {

@@ -4,7 +4,7 @@ use candid::{CandidType, Deserialize, Reserved, decode_one};
 use ic_agent::{AgentError, agent::RejectCode};
 use keepsake_client::api::{
     AssetCleanupResult, AssetRemovalResult, BulkDeleteResult, BulkResult, CapsuleHeader, Error,
-    MemoryPresenceResult, Page, UploadStatus,
+    MemoryPresenceResult, Page, Person, UploadStatus,
 };
 
 /// The error in an answer that must be one.
@@ -57,6 +57,9 @@ pub fn says_nothing(method: &str, reply: &[u8]) -> Option<bool> {
         "memories_shared_with_me" => {
             success(reply).map(|page: Page| page.items.is_empty() && page.next_cursor.is_none())
         }
+        // Anybody may offer, which is nothing without the other's consent, and withdraw what was never there.
+        "person_link_offer" | "person_unlink" => success(reply).map(|(): ()| true),
+        "person_read" => success(reply).map(|person: Person| person.principals.len() == 1),
         "memories_ping" => success(reply).map(|found: Vec<MemoryPresenceResult>| {
             found
                 .iter()
@@ -80,7 +83,10 @@ pub fn says_nothing(method: &str, reply: &[u8]) -> Option<bool> {
 pub fn achieved(method: &str, reply: &[u8]) -> bool {
     match method {
         // Nothing is shared with the owner, and nothing has expired.
-        "memories_shared_with_me" | "sessions_cleanup_expired" => {
+        "memories_shared_with_me"
+        | "sessions_cleanup_expired"
+        | "person_link_offer"
+        | "person_unlink" => {
             says_nothing(method, reply).is_some()
         }
         "asset_remove_by_id" | "asset_remove_inline" => {

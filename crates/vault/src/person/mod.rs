@@ -4,6 +4,7 @@
 //! What is checked is checked for all principals of a person together; what is written names the first of them. So taking a lost
 //! device's principal out loses nothing that was written since it was linked.
 
+mod operations;
 mod record;
 mod store;
 
@@ -39,6 +40,11 @@ impl Person {
             key,
             others: Vec::new(),
         }
+    }
+
+    /// Whether it has one principal only.
+    pub fn is_alone(&self) -> bool {
+        self.others.is_empty()
     }
 
     /// The key that what is written is found by.
@@ -87,3 +93,51 @@ impl<M: Memory> Vault<M> {
         }
     }
 }
+
+#[cfg(any(test, feature = "recount"))]
+impl<M: Memory> Vault<M> {
+    /// Checks the records of people and of offers: one person is the same under each of its principals, and the indexes of offers
+    /// name what is there.
+    ///
+    /// # Errors
+    /// What differs, in words.
+    pub(crate) fn recount_people(&self) -> std::result::Result<(), String> {
+        use std::collections::BTreeSet;
+
+        use crate::limits;
+
+        let all = self.people.all();
+        for (key, record) in &all {
+            let keys: BTreeSet<_> = record.person().keys().collect();
+            let count = record.members.len();
+            if !(2..=limits::PRINCIPALS_PER_PERSON_MAX).contains(&count) || keys.len() != count {
+                return Err(format!("a person has the principals {:?}", record.members));
+            }
+            let is_same = |key: &PersonKey| self.people.get(*key).as_ref() == Some(record);
+            if !keys.contains(key) || !keys.iter().all(is_same) {
+                return Err(format!("{record:?} is not the same under each principal"));
+            }
+        }
+        let (mut offers, mut ends) = (Vec::new(), Vec::new());
+        for (key, record) in self.people.all_offers() {
+            let sides = [record.by(), record.to()].map(PersonKey::of_principal);
+            if sides != [key.by, key.to]
+                || self.people.offers_by(key.by).count() > limits::LINK_OFFERS_MAX
+            {
+                return Err(format!("the offer {record:?} is in the wrong place"));
+            }
+            offers.push(key);
+            ends.push((record.until, key));
+        }
+        let (mut offers_kept, ends_kept) = self.people.indexed_offers();
+        offers_kept.sort();
+        ends.sort();
+        if offers_kept != offers || ends_kept != ends {
+            return Err("the indexes of offers do not name the offers".into());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -37,6 +37,13 @@ impl MemberRecord {
 }
 
 impl PersonRecord {
+    /// A principal that others are about to be linked with.
+    pub fn of_one(principal: Principal, now: u64) -> Self {
+        Self {
+            members: vec![MemberRecord::new(principal, now)],
+        }
+    }
+
     pub fn person(&self) -> Person {
         let mut principals = self.members.iter().map(MemberRecord::principal);
         // A record has two members at least; nobody at all would be the anonymous principal, who may do nothing.
@@ -45,5 +52,42 @@ impl PersonRecord {
             .map(|principal| (principal, PersonKey::of_principal(principal)))
             .collect();
         person
+    }
+}
+
+/// An offer that two principals act as one person.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct OfferRecord {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    by: Vec<u8>,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    to: Vec<u8>,
+    /// From then on it cannot be accepted, in nanoseconds since 1970 UTC.
+    #[n(2)]
+    pub until: u64,
+}
+
+impl OfferRecord {
+    pub fn new(by: Principal, to: Principal, until: u64) -> Self {
+        Self {
+            by: by.as_slice().to_vec(),
+            to: to.as_slice().to_vec(),
+            until,
+        }
+    }
+
+    /// The primary principal of who offers.
+    pub fn by(&self) -> Principal {
+        // Only bytes of principals are stored, here and below.
+        Principal::from_slice(&self.by)
+    }
+
+    /// To whom it is made.
+    pub fn to(&self) -> Principal {
+        Principal::from_slice(&self.to)
+    }
+
+    pub fn is_open(&self, now: u64) -> bool {
+        now < self.until
     }
 }
