@@ -215,7 +215,7 @@ impl<M: StableMemory> Vault<M> {
                 (grantees, MemoryStore::<M>::needs(0))
             }
             // What is in the trash is in the index of entries no longer.
-            Place::Trash { .. } => (Vec::new(), MemoryStore::<M>::needs_for_trash(0)),
+            Place::Trash { .. } => (Vec::new(), MemoryStore::<M>::needs_for_moving(0, 0)),
         };
         needs.push(Grants::<M>::need(grantees.len()));
         needs.push(CapsuleStore::<M>::need_for_usage());

@@ -104,14 +104,14 @@ impl<M: StableMemory> MemoryStore<M> {
         ]
     }
 
-    /// What moving a record of this length into the trash needs, or out of it, or deleting it there.
-    pub fn needs_for_trash(record_len: usize) -> Vec<(RegionId, u64)> {
-        let mut needs = Self::needs(record_len);
-        needs.extend([
-            (regions::TRASH, crate::tree_need(1, record_len)),
+    /// What moving a record between the timeline and the trash needs, with the lengths of what comes into each: 0 where it leaves. The
+    /// index needs nothing: an entry is replaced by one of the same length.
+    pub fn needs_for_moving(to_timeline: usize, to_trash: usize) -> Vec<(RegionId, u64)> {
+        vec![
+            (regions::TIMELINE, crate::tree_need(1, to_timeline)),
+            (regions::TRASH, crate::tree_need(1, to_trash)),
             (regions::TRASH_BY_AGE, crate::tree_need(1, 0)),
-        ]);
-        needs
+        ]
     }
 
     /// What became of the memory; `None` where there never was one.

@@ -188,8 +188,9 @@ impl<M: StableMemory> Vault<M> {
 
     fn trash_memory(&mut self, now: u64, memory: Memory, by: PersonKey) -> Result<()> {
         let grantees = Grantee::all(memory.capsule, &memory.record.access_entries());
-        self.regions
-            .reserve_for_moving(&needs_for_moving::<M>(&memory, grantees.len()))?;
+        let record_len = Record::encode(&memory.record).len();
+        let needs = MemoryStore::<M>::needs_for_moving(0, record_len);
+        self.reserve_for_moving(needs, grantees.len())?;
 
         self.memories.trash(&memory, now, by);
         self.grants.replace(memory.id, &grantees, &[]);
@@ -209,8 +210,9 @@ impl<M: StableMemory> Vault<M> {
             return Ok(());
         };
         let grantees = Grantee::all(memory.capsule, &memory.record.access_entries());
-        self.regions
-            .reserve_for_moving(&needs_for_moving::<M>(&memory, grantees.len()))?;
+        let record_len = Record::encode(&memory.record).len();
+        let needs = MemoryStore::<M>::needs_for_moving(record_len, 0);
+        self.reserve_for_moving(needs, grantees.len())?;
 
         self.memories.restore(&memory, since);
         self.grants.replace(memory.id, &[], &grantees);
@@ -223,6 +225,15 @@ impl<M: StableMemory> Vault<M> {
 }
 
 impl<M: StableMemory> Vault<M> {
+    /// Reserves what moving a record needs, with what it means for the index of entries and the capsule's counters.
+    fn reserve_for_moving(&self, mut needs: Vec<(RegionId, u64)>, grantees: usize) -> Result<()> {
+        if grantees > 0 {
+            needs.push(Grants::<M>::need(grantees));
+        }
+        needs.push(CapsuleStore::<M>::need_for_usage());
+        Ok(self.regions.reserve_for_moving(&needs)?)
+    }
+
     fn count_moved(
         &mut self,
         capsule: CapsuleId,
@@ -234,15 +245,6 @@ impl<M: StableMemory> Vault<M> {
         usage.updated_at = now;
         self.capsules.set_usage(capsule, &usage);
     }
-}
-
-/// What moving a memory into the trash or out of it needs, with this many grantees in the index of entries.
-fn needs_for_moving<M: StableMemory>(memory: &Memory, grantees: usize) -> Vec<(RegionId, u64)> {
-    let record_len = Record::encode(&memory.record).len();
-    let mut needs = MemoryStore::<M>::needs_for_trash(record_len);
-    needs.push(Grants::<M>::need(grantees));
-    needs.push(CapsuleStore::<M>::need_for_usage());
-    needs
 }
 
 fn is_due(since: u64, now: u64) -> bool {

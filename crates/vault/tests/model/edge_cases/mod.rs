@@ -4,4 +4,5 @@ mod elsewhere;
 mod full;
 mod memories;
 mod shared;
+mod trash;
 mod uploads;
