@@ -5,12 +5,15 @@
 mod arguments;
 mod assets;
 mod capsules;
+mod http;
 mod lifecycle;
 mod memories;
 mod people;
 mod reply;
 mod state;
+mod status;
 mod tokens;
+mod trash;
 mod uploads;
 
 use candid::Principal;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use candid::Principal;
 use keepsake_api::InitArgs;
 
-use crate::{reply, state};
+use crate::{http, reply, state};
 
 #[ic_cdk::init]
 fn init(args: Option<InitArgs>) {
@@ -20,6 +20,7 @@ fn post_upgrade(args: Option<InitArgs>) {
 fn start(args: Option<InitArgs>) {
     state::open();
     reply::prepare();
+    http::certify();
     if let Some(args) = args {
         state::write(|vault| vault.configure(&args));
     }

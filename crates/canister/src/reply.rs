@@ -156,6 +156,7 @@ pub fn prepare() {
     prepare_result::<CapsuleInfo>();
     prepare_result::<Memory>();
     prepare_result::<Page>();
+    prepare_result::<TrashPage>();
     prepare_result::<Person>();
     prepare_result::<MemoryAssetData>();
     prepare_result::<MemoryAssetsList>();
@@ -167,4 +168,12 @@ pub fn prepare() {
     prepare_one(String::new());
     prepare_one(Vec::<(String, String)>::new());
     prepare_result::<UploadFinishResult>();
+    prepare_result::<VaultStatus>();
+    prepare_result::<CapsuleStatus>();
+    prepare_one(HttpResponse {
+        status_code: 404,
+        headers: Vec::new(),
+        body: ByteBuf::new(),
+        upgrade: None,
+    });
 }

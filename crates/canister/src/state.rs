@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use ic_stable_structures::DefaultMemoryImpl;
 use keepsake_api::Error;
-use keepsake_vault::{Call, Vault};
+use keepsake_vault::{Call, Means, Vault};
 
 pub type StableVault = Vault<DefaultMemoryImpl>;
 
@@ -31,9 +31,13 @@ pub fn read<T>(operation: impl FnOnce(&StableVault) -> T) -> T {
     })
 }
 
+/// The vault to change; it knows what there is to live on.
 pub fn write<T>(operation: impl FnOnce(&mut StableVault) -> T) -> T {
     VAULT.with_borrow_mut(|slot| match slot {
-        Some(vault) => operation(vault),
+        Some(vault) => {
+            vault.set_means(means());
+            operation(vault)
+        }
         None => ic_cdk::trap("the vault is not open"),
     })
 }
@@ -44,6 +48,32 @@ pub fn call() -> Call {
         caller: ic_cdk::api::msg_caller(),
         now: ic_cdk::api::time(),
     }
+}
+
+/// Whether the caller controls the canister.
+pub fn is_operator() -> bool {
+    ic_cdk::api::is_controller(&ic_cdk::api::msg_caller())
+}
+
+/// What the canister has to live on now.
+pub fn means() -> Means {
+    Means {
+        balance: ic_cdk::api::canister_cycle_balance(),
+        liquid: ic_cdk::api::canister_liquid_cycle_balance(),
+        heap: heap_bytes(),
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+fn heap_bytes() -> u64 {
+    const PAGE: u64 = 65_536;
+    core::arch::wasm32::memory_size(0) as u64 * PAGE
+}
+
+/// A canister is wasm; elsewhere there is none, and no heap of its own.
+#[cfg(not(target_arch = "wasm32"))]
+fn heap_bytes() -> u64 {
+    0
 }
 
 /// Draws the random seed, if there is none yet, for a caller who has a name.

@@ -1,7 +1,9 @@
-//! Endpoints that mint access tokens for content over HTTP.
+//! Endpoints that mint access tokens for content over HTTP, and replace the key that they are made with.
+
+use keepsake_api::Error;
 
 use crate::reply::Reply;
-use crate::state::{call, read};
+use crate::state::{call, is_operator, read, write};
 
 /// A token that opens assets of a memory over HTTP: of these variants (original, display, thumbnail, placeholder), and of them those
 /// with these ids, for at most 180 seconds (0: 180). It stops working when the caller loses access. A refusal is a reject.
@@ -39,5 +41,14 @@ fn mint_http_tokens_bulk(
             asset_ids.as_deref(),
             ttl_seconds,
         )
+    }))
+}
+
+/// Replaces the key that access tokens are made with: none that was minted before opens anything any more. `number` is the key to be
+/// replaced, `http_token_key` of vault_status; again: Ok, with no further effect. For the canister's controllers.
+#[ic_cdk::update(manual_reply = true)]
+fn http_token_key_rotate(number: u32) -> Reply<Result<(), Error>> {
+    Reply::of(write(|vault| {
+        vault.http_token_key_rotate(call(), is_operator(), number)
     }))
 }
