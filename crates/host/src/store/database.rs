@@ -1,6 +1,6 @@
 //! The LMDB environment: how it comes to be, is opened, and is opened again after a failure.
 
-use super::StoreError;
+use super::{StoreError, pages};
 use heed::byteorder::BigEndian;
 use heed::types::{Bytes, Str, U64, Unit};
 use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, WithoutTls};
@@ -55,6 +55,11 @@ impl Opened {
             .map_err(StoreError::io)?
         {
             create(folder, max_bytes)?;
+        }
+        let file = File::open(folder.join(DATA_FILE)).map_err(StoreError::io)?;
+        // LMDB would take the older of two commits without a word.
+        if let Err(what) = pages::check_first_pages(&file).map_err(StoreError::io)? {
+            return Err(StoreError::Damaged(what));
         }
         open_in(folder, max_bytes)
     }

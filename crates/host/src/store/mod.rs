@@ -17,8 +17,10 @@
 //! [`Store::commit`] returns; what is read is what was written, or an error ([`seal`]); a failed commit leaves the last one in
 //! place, readable, and nothing is written before that is certain ([`Store::repair`]).
 
+mod audit;
 mod database;
 mod folder;
+mod pages;
 mod presence;
 mod records;
 mod seal;
@@ -27,6 +29,7 @@ mod stable;
 mod tests;
 mod view;
 
+pub use audit::{Audit, audit};
 pub use folder::{Folder, FolderError, private_dir, replace};
 pub use records::{CanisterRecord, RequestRecord};
 pub use stable::{MAX_STABLE_PAGES, Overlay, StableError, StableMemory, WASM_PAGE};

@@ -3,8 +3,9 @@
 #![allow(dead_code, reason = "every test file uses some of it")]
 
 use candid::Principal;
-use keepsake_host::engine::{Config, Engine, Installed};
+use keepsake_host::engine::{Config, Engine, Installed, OpenError};
 use keepsake_host::message::{Ingress, Reject, RequestId, RequestStatus};
+use keepsake_host::store::FolderError;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
@@ -21,8 +22,18 @@ pub struct Home {
     pub folder: TempDir,
 }
 
+/// Opens a folder. Where tests start processes, one of those may hold the lock that was just given back, from its birth until it runs a
+/// program of its own; that is waited for.
 pub fn open(folder: &Path) -> Engine {
-    Engine::open(Config::new(folder)).unwrap()
+    for _ in 0..500 {
+        match Engine::open(Config::new(folder)) {
+            Err(OpenError::Folder(FolderError::Locked(_))) => {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            opened => return opened.unwrap(),
+        }
+    }
+    panic!("the folder stays locked");
 }
 
 /// A new home with the canister installed.

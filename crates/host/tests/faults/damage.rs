@@ -1,0 +1,205 @@
+//! Bits that change on the disk: what is damaged is never served, and everything else is.
+
+use super::ledger::{LEDGER, Notes, id, put, recount};
+use super::support::*;
+use keepsake_host::engine::{Engine, OpenError};
+use keepsake_host::message::RejectCode;
+use keepsake_host::store::{Audit, StableMemory, Store, StoreError, audit};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use std::fs;
+use std::path::Path;
+
+fn audited(folder: &Path) -> Audit {
+    audit(&folder.join("data"), &mut |_, _| {}).unwrap()
+}
+
+/// A stopped home with a few entries.
+async fn stopped() -> (tempfile::TempDir, Notes) {
+    let Home { engine, folder } = home(LEDGER);
+    for number in 0..40 {
+        let status = engine.submit(put(engine.canister_id(), number)).await;
+        replied(status.unwrap());
+    }
+    drop(engine);
+    let notes = Notes {
+        begun: 40,
+        acknowledged: (0..40).map(|number| (number, number)).collect(),
+    };
+    (folder, notes)
+}
+
+/// Changes a byte in the page that begins with these bytes after the database's header of 16 and ours of 8.
+fn damage_unit(folder: &Path, begins: &[u8]) {
+    let file = folder.join("data/data.mdb");
+    let mut content = fs::read(&file).unwrap();
+    let mut damaged = 0;
+    for page in content.chunks_exact_mut(4096) {
+        // Also where it was before it was written again.
+        if page[24..].starts_with(begins) {
+            page[4000] ^= 0x10;
+            damaged += 1;
+        }
+    }
+    assert!(damaged > 0);
+    fs::write(file, content).unwrap();
+}
+
+async fn block(engine: &Engine, number: u32) -> Result<Vec<u8>, keepsake_host::message::Reject> {
+    engine.query(user(), "block", &arg(number)).await
+}
+
+#[tokio::test]
+async fn a_damaged_unit_is_refused_and_the_others_are_served() {
+    let (folder, _) = stopped().await;
+    assert_eq!(audited(folder.path()).problems, [""; 0]);
+    // The blocks are filled with the number that was there last: 35 is in block 3.
+    damage_unit(folder.path(), &[35; 3_900]);
+    let found = audited(folder.path());
+    assert!(found.problem_count > 0);
+    assert!(
+        found
+            .problems
+            .iter()
+            .all(|problem| problem.starts_with("unit ")),
+        "{found:?}"
+    );
+    let engine = open(folder.path());
+    let refused = block(&engine, 3).await.unwrap_err();
+    assert_eq!(refused.code, RejectCode::SysFatal);
+    assert!(
+        refused.message.contains("damaged") && refused.message.contains("unit "),
+        "{}",
+        refused.message
+    );
+    for number in (0..16).filter(|number| *number != 3) {
+        let content = block(&engine, number).await.unwrap();
+        // Up to 39 there were: 32 to 39 in the first eight blocks, 24 to 31 in the others.
+        let last = if number < 8 { 32 + number } else { 16 + number };
+        assert_eq!(content[0], last as u8);
+    }
+    // An update that does not need it succeeds, also one that replaces it whole.
+    replied(engine.submit(put(engine.canister_id(), 40)).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_damaged_module_does_not_run_and_is_repaired_by_installing_it_again() {
+    let (folder, notes) = stopped().await;
+    let file = folder.path().join("data/data.mdb");
+    let mut content = fs::read(&file).unwrap();
+    let module = wasm(LEDGER);
+    let part = &module[module.len() - 200..];
+    let mut at = 0;
+    while let Some(found) = content[at..].windows(part.len()).position(|w| w == part) {
+        content[at + found + 50] ^= 1;
+        at += found + 51;
+    }
+    assert!(at > 0);
+    fs::write(&file, content).unwrap();
+    assert!(audited(folder.path()).problems[0].contains("module"));
+    let engine = open(folder.path());
+    assert!(engine.fault().unwrap().contains("module"));
+    engine.install(&module, b"").unwrap();
+    assert_eq!(engine.fault(), None);
+    assert_eq!(super::ledger::recount_engine(&engine, &notes), Ok(40));
+}
+
+#[tokio::test]
+async fn a_damaged_request_is_not_executed_again() {
+    let (folder, _) = stopped().await;
+    let file = folder.path().join("data/data.mdb");
+    let mut content = fs::read(&file).unwrap();
+    // In the key, after it the header of nine bytes, the record.
+    let key = id(17);
+    let mut at = 0;
+    while let Some(found) = content[at..].windows(32).position(|w| w == key) {
+        content[at + found + 32 + 30] ^= 1;
+        at += found + 33;
+    }
+    fs::write(&file, content).unwrap();
+    let found = audited(folder.path());
+    assert!(
+        found
+            .problems
+            .iter()
+            .any(|problem| problem.contains("request")),
+        "{found:?}"
+    );
+    let engine = open(folder.path());
+    let count = || async { number(&engine.query(user(), "count", b"").await.unwrap()) };
+    assert_eq!(count().await, 40);
+    let again = engine.submit(put(engine.canister_id(), 17)).await;
+    assert!(again.is_err(), "{again:?}");
+    assert_eq!(count().await, 40);
+    replied(engine.submit(put(engine.canister_id(), 18)).await.unwrap());
+    assert_eq!(count().await, 40);
+}
+
+/// What a store says of everything in it.
+fn read_all(data: &Path, notes: &Notes) -> Result<u32, String> {
+    let failed = |error: StoreError| error.to_string();
+    let store = Store::open(data, None).map_err(failed)?;
+    let view = store.view().map_err(failed)?;
+    let record = view.canister().map_err(failed)?.ok_or("no canister")?;
+    view.wasm(&record).map_err(failed)?;
+    let mut memory = StableMemory::new(view, None, record.stable_pages);
+    let view = store.view().map_err(failed)?;
+    recount(&mut memory, notes, |number| {
+        Ok(view.request(&id(number))?.map(|record| record.status()))
+    })
+}
+
+/// A flipped bit anywhere: the audit finds it, or it lies where nothing is stored.
+#[tokio::test]
+async fn the_audit_finds_every_flip_that_matters() {
+    let (folder, notes) = stopped().await;
+    let whole = fs::read(folder.path().join("data/data.mdb")).unwrap();
+    let seed = rand::rng().random();
+    println!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let place = tempfile::tempdir().unwrap();
+    let data = place.path().join("data");
+    fs::create_dir(&data).unwrap();
+    let mut found = 0;
+    for _ in 0..400 {
+        let mut content = whole.clone();
+        // Pages of the trees are few among the content's; every other flip is in one of the first or last.
+        let page = match random.random_range(0..4) {
+            0 => random.random_range(0..8),
+            1 => content.len() / 4096 - random.random_range(1..40),
+            _ => random.random_range(0..content.len() / 4096),
+        };
+        let at = page * 4096 + random.random_range(0..4096);
+        content[at] ^= 1 << random.random_range(0..8);
+        fs::write(data.join("data.mdb"), &content).unwrap();
+        let audit = audit(&data, &mut |_, _| {}).unwrap();
+        found += u32::from(audit.problem_count > 0);
+        if audit.problem_count == 0 {
+            assert_eq!(read_all(&data, &notes), Ok(40), "byte {at}");
+        }
+        fs::remove_file(data.join("data.mdb")).unwrap();
+    }
+    assert!(found > 50, "{found}");
+}
+
+#[test]
+fn a_database_whose_first_pages_disagree_is_refused() {
+    let Home { engine, folder } = home(LEDGER);
+    drop(engine);
+    let file = folder.path().join("data/data.mdb");
+    let mut content = fs::read(&file).unwrap();
+    // The number of the last commit, on the page that has the higher one.
+    let transaction = |page: usize| {
+        let at = page * 4096 + 144;
+        u64::from_le_bytes(content[at..at + 8].try_into().unwrap())
+    };
+    let newer = usize::from(transaction(1) > transaction(0));
+    content[newer * 4096 + 144 + 1] ^= 1;
+    content[newer * 4096 + 144] ^= 0x7e;
+    fs::write(&file, content).unwrap();
+    let opened = Engine::open(keepsake_host::engine::Config::new(folder.path()));
+    assert!(matches!(
+        opened.err(),
+        Some(OpenError::Store(StoreError::Damaged(_)))
+    ));
+}
