@@ -7,7 +7,7 @@ use crate::state::{call, ensure_seed_for, read, write};
 
 /// Without a subject: the caller's own capsule, created at the first call and returned at every later one. With one: a new
 /// capsule about that person, owned by the caller. The answer's `memories` are empty; `memories_list` reads them.
-/// Errors: InvalidArgument for a subject that is nobody; ResourceExhausted at 1,000 capsules a person.
+/// Errors: InvalidArgument for a subject that is nobody; ResourceExhausted where the caller has made 1,000 capsules.
 #[ic_cdk::update(manual_reply = true)]
 async fn capsules_create(subject: Option<PersonRef>) -> Reply<Result<Capsule, Error>> {
     let call = call();
@@ -43,7 +43,8 @@ fn capsules_update(capsule: String, update: CapsuleUpdateData) -> Reply<Result<C
     }))
 }
 
-/// Every capsule that the caller owns, controls or is the subject of, at most 1,000: the governed ones first.
+/// Every capsule that the caller owns, controls or is the subject of, at most 1,000: the governed ones first. Where there are more, all that
+/// the caller made are among them.
 #[ic_cdk::query(manual_reply = true)]
 fn capsules_list() -> Reply<Vec<CapsuleHeader>> {
     Reply::send(read(|vault| vault.capsules_list(call())))
@@ -87,5 +88,38 @@ fn connection_group_put(
 fn connection_group_remove(capsule: String, id: String) -> Reply<Result<(), Error>> {
     Reply::of(write(|vault| {
         vault.connection_group_remove(call(), &capsule, &id)
+    }))
+}
+
+/// Makes somebody an owner, who may do everything, the deletion of the capsule included. At most 32. Again: Ok. For owners.
+#[ic_cdk::update(manual_reply = true)]
+fn capsule_owner_add(capsule: String, owner: PersonRef) -> Reply<Result<(), Error>> {
+    Reply::of(write(|vault| {
+        vault.capsule_owner_add(call(), &capsule, owner)
+    }))
+}
+
+/// Takes somebody, the caller too, out of the owners. Again: Ok. Conflict where no owner would be left who is a principal. For owners.
+#[ic_cdk::update(manual_reply = true)]
+fn capsule_owner_remove(capsule: String, owner: PersonRef) -> Reply<Result<(), Error>> {
+    Reply::of(write(|vault| {
+        vault.capsule_owner_remove(call(), &capsule, owner)
+    }))
+}
+
+/// Makes somebody a controller, who may do everything but delete the capsule and say who owns and controls it. At most 32. Again: Ok. For
+/// owners.
+#[ic_cdk::update(manual_reply = true)]
+fn capsule_controller_add(capsule: String, controller: PersonRef) -> Reply<Result<(), Error>> {
+    Reply::of(write(|vault| {
+        vault.capsule_controller_add(call(), &capsule, controller)
+    }))
+}
+
+/// Takes somebody out of the controllers. Again: Ok. For owners, and for a controller to take itself out.
+#[ic_cdk::update(manual_reply = true)]
+fn capsule_controller_remove(capsule: String, controller: PersonRef) -> Reply<Result<(), Error>> {
+    Reply::of(write(|vault| {
+        vault.capsule_controller_remove(call(), &capsule, controller)
     }))
 }

@@ -64,6 +64,8 @@ impl Roles {
     pub const OWNER: Roles = Roles(1);
     pub const CONTROLLER: Roles = Roles(2);
     pub const SUBJECT: Roles = Roles(4);
+    /// Has taken itself out of the owners or controllers: nothing may be done for that, but doing it again is answered as before.
+    pub const LEFT: Roles = Roles(64);
     /// Owned the capsule when it was deleted: nothing may be done, but deleting it again is answered as before.
     pub const FORMER_OWNER: Roles = Roles(128);
 

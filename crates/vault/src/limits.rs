@@ -66,8 +66,12 @@ pub const PAGE_DEFAULT: u32 = 50;
 pub const PAGE_MAX: u32 = 100;
 /// Memories that come along when a capsule is read in full.
 pub const CAPSULE_MEMORIES_MAX: u32 = 100;
-/// Most capsules one person may own, control or be the subject of, and the longest answer of `capsules_list`.
+/// Most capsules one person may make, and the longest answer of `capsules_list`. What others give somebody a part in does not count, and
+/// is listed behind what that person made: so nobody can use up or hide what is somebody else's.
 pub const CAPSULES_PER_PERSON_MAX: u32 = 1_000;
+/// Most owners, and most controllers, of one capsule.
+pub const OWNERS_MAX: usize = 32;
+pub const CONTROLLERS_MAX: usize = 32;
 /// Most principals that act as one person.
 pub const PRINCIPALS_PER_PERSON_MAX: usize = 8;
 /// Most offers to link that a person may have open, and how many of those made to a principal are shown to it.

@@ -10,6 +10,11 @@ pub const SETTINGS: RegionId = 0;
 /// One record: when the vault last cleared away what nobody needs, and how much of it in all.
 pub const MAINTENANCE: RegionId = 1;
 
+// ── People's lists ──
+/// (person, standing, since when, capsule) → nothing: the capsules of a person, those that it made first, then those that others gave it
+/// a part in.
+pub const LISTED_CAPSULES: RegionId = 6;
+
 // ── Offers to link ──
 /// (primary principal of who offers, principal offered to) → the offer that they act as one person.
 pub const LINK_OFFERS: RegionId = 7;
@@ -94,6 +99,7 @@ pub const FREE_BY_LENGTH: RegionId = 52;
 pub const ALL: &[(RegionId, &str)] = &[
     (SETTINGS, "settings"),
     (MAINTENANCE, "maintenance"),
+    (LISTED_CAPSULES, "listed_capsules"),
     (LINK_OFFERS, "link_offers"),
     (LINK_OFFERS_TO, "link_offers_to"),
     (LINK_OFFER_ENDS, "link_offer_ends"),

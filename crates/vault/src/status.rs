@@ -7,8 +7,8 @@ use keepsake_api::{
 };
 
 use crate::Vault;
-use crate::access::Roles;
 use crate::call::Call;
+use crate::capsule::Standing;
 use crate::error::{Error, Result};
 use crate::ids::session_owner_key;
 use crate::limits;
@@ -90,8 +90,8 @@ impl<M: Memory> Vault<M> {
     /// Whether the person owns or controls a capsule.
     fn governs_any(&self, person: &Person) -> bool {
         person.keys().any(|key| {
-            let mut roles = self.capsules.of_person(key).map(|(_, roles)| roles);
-            roles.any(Roles::may_govern)
+            let mut governed = [Standing::Made, Standing::Governs].into_iter();
+            governed.any(|standing| self.capsules.listed(key, standing).next().is_some())
         })
     }
 

@@ -32,19 +32,10 @@ impl<M: Memory> Vault<M> {
             return Err(Error::Unauthorized);
         }
         let record = self.capsules.get(capsule).ok_or(Error::NotFound)?;
-        let people = record.owners.len() + record.controllers.len() + 1;
         self.regions
-            .reserve_for_freeing(&CapsuleStore::<M>::needs_for_removal(people))?;
+            .reserve_for_freeing(&CapsuleStore::<M>::needs_for_removal(&record))?;
 
-        for person in record
-            .controllers
-            .iter()
-            .map(|controller| &controller.person)
-            .chain([&record.subject])
-        {
-            let person = PersonKey::of(&person.0);
-            self.capsules.set_roles(person, capsule, Roles::default());
-        }
+        self.capsules.set_people(capsule, Some(&record), None);
         for owner in &record.owners {
             let person = PersonKey::of(&owner.person.0);
             self.capsules

@@ -3,6 +3,7 @@
 mod delete;
 mod facts;
 mod operations;
+mod people;
 mod quota;
 mod record;
 mod sharing;
@@ -10,7 +11,9 @@ mod store;
 
 pub use facts::{FactStore, GroupKey};
 pub use record::CapsuleUsage;
-pub use store::CapsuleStore;
+pub use store::{CapsuleStore, Standing};
 
+#[cfg(test)]
+mod people_tests;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use keepsake_api::{
 };
 
 use super::record::{CapsuleRecord, CapsuleUsage, OwnerRecord};
-use super::store::CapsuleStore;
+use super::store::{CapsuleStore, Standing};
 use crate::Vault;
 use crate::access::{Permissions, PersonKey, Roles, check_person};
 use crate::call::Call;
@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::ids::CapsuleId;
 use crate::limits;
 use crate::person::Person;
+use crate::stable::Record;
 use crate::stored::StoredPerson;
 
 impl<M: Memory> Vault<M> {
@@ -27,7 +28,7 @@ impl<M: Memory> Vault<M> {
     ///
     /// # Errors
     /// [`Error::Unauthorized`] for the anonymous caller; [`Error::Invalid`] for a subject that is nobody;
-    /// [`Error::ResourceExhausted`] where the caller or the subject has [`limits::CAPSULES_PER_PERSON_MAX`] capsules, and
+    /// [`Error::ResourceExhausted`] where the caller has made [`limits::CAPSULES_PER_PERSON_MAX`] capsules that it still owns, and
     /// where cycles are low.
     pub fn capsules_create(&mut self, call: Call, subject: Option<PersonRef>) -> Result<Capsule> {
         let person = self.person(call)?;
@@ -43,17 +44,11 @@ impl<M: Memory> Vault<M> {
             subject = owner.clone();
         }
         self.check_means()?;
-        let subject_key = PersonKey::of(&subject);
-        // Owned ones are counted apart from those about a person, so that strangers who make capsules about somebody
-        // cannot use up what that person may own.
-        let count = |person, role: Roles| {
-            let same_role = |(_, roles): &(CapsuleId, Roles)| roles.has(role);
-            self.capsules.of_person(person).filter(same_role).count()
-        };
+        // Only what the caller made counts: others, who give the caller a part in theirs or make capsules about somebody, cannot
+        // use up what may be made, and the caller's own there always is.
         let most = limits::CAPSULES_PER_PERSON_MAX as usize;
-        if !is_own
-            && (count(caller, Roles::OWNER) >= most || count(subject_key, Roles::SUBJECT) >= most)
-        {
+        let made = || self.capsules.listed(caller, Standing::Made);
+        if !is_own && made().take(most).count() == most {
             return Err(Error::ResourceExhausted);
         }
         self.regions
@@ -69,6 +64,7 @@ impl<M: Memory> Vault<M> {
             owners: vec![OwnerRecord {
                 person: StoredPerson(owner),
                 since: call.now,
+                added_by: None,
             }],
             controllers: Vec::new(),
             created_at: call.now,
@@ -82,14 +78,9 @@ impl<M: Memory> Vault<M> {
                 ..CapsuleUsage::default()
             },
         );
+        self.capsules.set_people(capsule, None, Some(&record));
         if is_own {
-            self.capsules
-                .set_roles(caller, capsule, Roles::OWNER.with(Roles::SUBJECT));
             self.capsules.set_own(caller, capsule);
-        } else {
-            self.capsules.set_roles(caller, capsule, Roles::OWNER);
-            self.capsules
-                .set_roles(subject_key, capsule, Roles::SUBJECT);
         }
         self.capsule_on_the_wire(capsule)
     }
@@ -99,7 +90,8 @@ impl<M: Memory> Vault<M> {
     /// # Errors
     /// [`Error::Unauthorized`] for the anonymous caller; [`Error::NotFound`] where there is none that the caller may read.
     pub fn capsules_read_basic(&self, call: Call, id: Option<&str>) -> Result<CapsuleInfo> {
-        let (capsule, roles) = self.readable_capsule(call, id)?;
+        let person = self.person(call)?;
+        let (capsule, roles) = self.readable_capsule(&person, id)?;
         let record = self.capsules.get(capsule).ok_or(Error::NotFound)?;
         let usage = self.capsules.usage(capsule);
         Ok(CapsuleInfo {
@@ -107,7 +99,7 @@ impl<M: Memory> Vault<M> {
             subject: record.subject.0,
             is_owner: roles.has(Roles::OWNER),
             is_controller: roles.has(Roles::CONTROLLER),
-            is_self_capsule: roles.has(Roles::OWNER) && roles.has(Roles::SUBJECT),
+            is_self_capsule: self.is_own_capsule(&person, capsule, roles),
             bound_to_neon: record.bound_to_neon,
             memory_count: usage.memories,
             gallery_count: 0,
@@ -123,9 +115,9 @@ impl<M: Memory> Vault<M> {
     /// # Errors
     /// As [`Self::capsules_read_basic`].
     pub fn capsules_read_full(&self, call: Call, id: Option<&str>) -> Result<Capsule> {
-        let (capsule, roles) = self.readable_capsule(call, id)?;
-        let mut answer = self.capsule_on_the_wire(capsule)?;
         let person = self.person(call)?;
+        let (capsule, roles) = self.readable_capsule(&person, id)?;
+        let mut answer = self.capsule_on_the_wire(capsule)?;
         answer.memories =
             self.newest_memories(&person, call.now, capsule, Permissions::of_roles(roles));
         Ok(answer)
@@ -141,7 +133,7 @@ impl<M: Memory> Vault<M> {
         id: &str,
         update: CapsuleUpdateData,
     ) -> Result<Capsule> {
-        let (capsule, roles) = self.readable_capsule(call, Some(id))?;
+        let (capsule, roles) = self.readable_capsule(&self.person(call)?, Some(id))?;
         if !roles.may_govern() {
             return Err(Error::Unauthorized);
         }
@@ -149,8 +141,10 @@ impl<M: Memory> Vault<M> {
         let mut record = before.clone();
         record.bound_to_neon = update.bound_to_neon.unwrap_or(before.bound_to_neon);
         if record != before {
-            self.regions
-                .reserve(&CapsuleStore::<M>::needs_for_insert())?;
+            self.regions.reserve(&[
+                CapsuleStore::<M>::need_for_record(Record::encode(&record).len()),
+                CapsuleStore::<M>::need_for_usage(),
+            ])?;
             self.capsules.set(capsule, &record);
             let mut usage = self.capsules.usage(capsule);
             usage.updated_at = call.now;
@@ -160,21 +154,29 @@ impl<M: Memory> Vault<M> {
     }
 
     /// Every capsule that the caller owns, controls or is the subject of, at most [`limits::CAPSULES_PER_PERSON_MAX`]: those that
-    /// the caller governs first, then by id. Empty for the anonymous caller, whom the interface gives no error here.
+    /// the caller governs first, then by id. Where there are more, those that the caller made are there, and of what others gave the
+    /// caller a part in what has been there the longest. Empty for the anonymous caller, whom the interface gives no error here.
     pub fn capsules_list(&self, call: Call) -> Vec<CapsuleHeader> {
         let Ok(person) = self.person(call) else {
             return Vec::new();
         };
-        let mut roles: BTreeMap<CapsuleId, Roles> = BTreeMap::new();
-        for (capsule, here) in person.keys().flat_map(|key| self.capsules.of_person(key)) {
-            let all = roles.entry(capsule).or_default();
-            *all = all.with(here);
+        let most = limits::CAPSULES_PER_PERSON_MAX as usize;
+        let mut standings: BTreeMap<CapsuleId, Standing> = BTreeMap::new();
+        // Each counts for the best standing that one of the principals has in it. There may be any number that others gave.
+        for standing in [Standing::Made, Standing::Governs, Standing::Subject] {
+            for key in person.keys() {
+                for capsule in self.capsules.listed(key, standing) {
+                    if standings.len() == most {
+                        break;
+                    }
+                    standings.entry(capsule).or_insert(standing);
+                }
+            }
         }
-        let mut capsules: Vec<(CapsuleId, Roles)> = roles.into_iter().collect();
-        capsules.sort_by_key(|(capsule, roles)| (!roles.may_govern(), *capsule));
+        let mut capsules: Vec<(CapsuleId, Standing)> = standings.into_iter().collect();
+        capsules.sort_by_key(|(capsule, standing)| (*standing == Standing::Subject, *capsule));
         capsules
             .into_iter()
-            .take(limits::CAPSULES_PER_PERSON_MAX as usize)
             .filter_map(|(capsule, _)| {
                 let record = self.capsules.get(capsule)?;
                 let usage = self.capsules.usage(capsule);
@@ -191,13 +193,22 @@ impl<M: Memory> Vault<M> {
             .collect()
     }
 
-    fn readable_capsule(&self, call: Call, id: Option<&str>) -> Result<(CapsuleId, Roles)> {
-        let person = self.person(call)?;
+    /// Whether the capsule is the own one of a principal of the person: made by it about itself, and never given up since. What somebody else
+    /// made about the person is not, whoever owns it now: else a stranger could slip in a capsule that stays the stranger's too.
+    fn is_own_capsule(&self, person: &Person, capsule: CapsuleId, roles: Roles) -> bool {
+        roles.has(Roles::OWNER)
+            && roles.has(Roles::SUBJECT)
+            && person
+                .keys()
+                .any(|key| self.capsules.own_of_key(key) == Some(capsule))
+    }
+
+    fn readable_capsule(&self, person: &Person, id: Option<&str>) -> Result<(CapsuleId, Roles)> {
         let capsule = match id {
             Some(id) => CapsuleId::parse(id).ok_or(Error::NotFound)?,
-            None => self.capsules.own(&person).ok_or(Error::NotFound)?,
+            None => self.capsules.own(person).ok_or(Error::NotFound)?,
         };
-        let roles = self.capsules.roles(&person, capsule);
+        let roles = self.capsules.roles(person, capsule);
         if roles.may_use() {
             Ok((capsule, roles))
         } else {

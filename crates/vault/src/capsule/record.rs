@@ -35,6 +35,9 @@ pub struct OwnerRecord {
     pub person: StoredPerson,
     #[n(1)]
     pub since: u64,
+    /// Which owner added this one; `None` for who made the capsule.
+    #[n(2)]
+    pub added_by: Option<StoredPerson>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]

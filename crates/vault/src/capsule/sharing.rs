@@ -141,7 +141,7 @@ impl<M: Memory> Vault<M> {
         }
     }
 
-    fn touch_capsule(&mut self, capsule: CapsuleId, now: u64) {
+    pub(super) fn touch_capsule(&mut self, capsule: CapsuleId, now: u64) {
         let mut usage = self.capsules.usage(capsule);
         usage.updated_at = now;
         self.capsules.set_usage(capsule, &usage);
