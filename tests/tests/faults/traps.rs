@@ -17,6 +17,9 @@ const POINTS: u64 = 200;
 /// The same where there is little to be undone.
 const FEWER_POINTS: u64 = 40;
 
+/// Points after which all of stable memory is compared.
+const COMPARED_AFTER: u64 = 10;
+
 /// Waits until the machine's clock says so.
 async fn wait_until(time: u64) {
     loop {
@@ -61,10 +64,13 @@ async fn end_anywhere(
             let cut = home.within(scenario, limit).await;
             let reject = cut.result.expect_err("it has no room to end");
             assert_eq!(reject.error_code.as_deref(), Some("IC0522"), "{name}");
-            assert!(
-                home.stable() == before,
-                "{name}: {limit} instructions left something"
-            );
+            // What one leaves the next ones would not take away: looking for it now and then finds it.
+            if point % COMPARED_AFTER == COMPARED_AFTER - 1 || point == points - 1 {
+                assert!(
+                    home.stable() == before,
+                    "{name}: {limit} instructions, or somewhat fewer, left something"
+                );
+            }
             let probe = (ended % world.probes.len() as u64) as usize;
             let reply = home.ask(&world.probes[probe]).await;
             assert!(
