@@ -68,6 +68,25 @@ async fn finish(
     }
 }
 
+/// Makes a blob of at most 1,800,000 bytes in one message, verified, or nothing: chunk_too_large, hash_mismatch; ResourceExhausted where
+/// the quota does not take it. The same request returns the same blob; the same key with other content makes another one. Content that
+/// the capsule holds already is stored once.
+#[ic_cdk::update(manual_reply = true, hidden = true, decode_with = "arguments::decode")]
+#[candid_method(update)]
+async fn uploads_put_blob(
+    capsule: String,
+    bytes: ByteBuf,
+    sha256: ByteBuf,
+    idem: String,
+) -> Reply<Result<UploadFinishResult, Error>> {
+    let call = call();
+    Reply::send(match ensure_seed_for(call).await {
+        Ok(()) => write(|vault| vault.uploads_put_blob(call, &capsule, &bytes, &sha256, &idem))
+            .map_err(Error::from),
+        Err(error) => Err(error),
+    })
+}
+
 /// Gives an upload up and frees everything it holds. Again: Ok.
 #[ic_cdk::update(manual_reply = true)]
 fn uploads_abort(session: u64) -> Reply<Result<(), Error>> {

@@ -135,6 +135,10 @@ impl<'a> Idem<'a> {
             _ => Ok(Idem(text)),
         }
     }
+
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.0.as_bytes()
+    }
 }
 
 /// What a memory or asset id is derived from, for one asset.

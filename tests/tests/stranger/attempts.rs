@@ -232,6 +232,11 @@ fn uploading(all: &mut Attempts, ids: &Ids) {
             encode_args((text, &content, "announced")),
         );
         all.push(
+            "uploads_put_blob",
+            text,
+            encode_args((text, ByteBuf::from(held.clone()), &content.sha256, "put")),
+        );
+        all.push(
             "capsule_event_record",
             text,
             encode_args((text, AccessEvent::Graduation)),

@@ -70,12 +70,7 @@ impl ChunkEntry {
         parts: &[Extent],
         list: Option<Extent>,
     ) -> Self {
-        let mut at = 0;
-        for part in parts {
-            let end = at + part.len as usize;
-            arena.write(*part, &bytes[at..end]);
-            at = end;
-        }
+        store_parts(arena, bytes, parts);
         let len = bytes.len() as u32;
         match list {
             Some(list) => {
@@ -167,6 +162,21 @@ pub fn joined(parts: impl IntoIterator<Item = Extent>) -> Vec<Extent> {
         }
     }
     joined
+}
+
+/// Writes bytes into the extents that were taken for them.
+pub fn store_parts<M: Memory>(arena: &Arena<M>, bytes: &[u8], parts: &[Extent]) {
+    let mut at = 0;
+    for part in parts {
+        let end = at + part.len as usize;
+        arena.write(*part, &bytes[at..end]);
+        at = end;
+    }
+}
+
+/// Bytes of the table that content in this many places needs; 0 for one place.
+pub fn extent_table_len(places: usize) -> u64 {
+    if places > 1 { 16 * places as u64 } else { 0 }
 }
 
 /// The bytes of the table that leads to these extents.

@@ -8,7 +8,8 @@ mod record;
 mod store;
 
 pub use content::{
-    CHUNK_ENTRY, ChunkEntry, append_content, chunk_range, extent_table, joined, read_range,
+    CHUNK_ENTRY, ChunkEntry, append_content, chunk_range, extent_table, extent_table_len, joined,
+    read_range, store_parts,
 };
 pub use operations::BlobRange;
 pub use record::{Blob, BlobRecord, Chunking, Content, Extents, HeldContent};

@@ -10,13 +10,13 @@ use crate::Vault;
 use crate::arena::Extent;
 use crate::blob::{
     BlobRecord, BlobStore, ChunkEntry, Chunking, Content, Extents, HeldContent, extent_table,
-    joined,
+    extent_table_len, joined,
 };
 use crate::call::Call;
 use crate::capsule::CapsuleStore;
 use crate::error::{Error, Result};
 use crate::hash::Sha256Digest;
-use crate::ids::{BlobId, SessionId, session_owner_key};
+use crate::ids::{BlobId, CapsuleId, SessionId, session_owner_key};
 use crate::limits;
 
 /// Most gaps that an answer about missing chunks names.
@@ -137,11 +137,11 @@ impl<M: Memory> Vault<M> {
         let cut = Cut::of(&chunks);
         let ends = self.arena.place(cut.table_len(), false);
         // Where equal content is held already, the bytes just received go again; else a table may be needed to find them.
-        let table = match holder {
-            None if places.len() > 1 => extent_table(&places),
-            _ => Vec::new(),
+        let table_len = match holder {
+            None => extent_table_len(places.len()),
+            Some(_) => 0,
         };
-        let table_place = self.arena.place(table.len() as u64, false);
+        let table_place = self.arena.place(table_len, false);
         let mut needs = SessionStore::<M>::needs();
         needs.extend(BlobStore::<M>::needs_for_insert());
         needs.extend(
@@ -169,24 +169,7 @@ impl<M: Memory> Vault<M> {
                 }
                 Content::SharedWith(holder.0)
             }
-            None => {
-                let extents = if table.is_empty() {
-                    Extents::One(places.first().copied().unwrap_or_default())
-                } else {
-                    let at = self.arena.take_contiguous(table.len() as u64);
-                    self.arena.write(at, &table);
-                    Extents::Many(at)
-                };
-                let mut usage = self.capsules.usage(capsule);
-                usage.blob_bytes += len;
-                self.capsules.set_usage(capsule, &usage);
-                Content::Held(HeldContent {
-                    sha256,
-                    len,
-                    extents,
-                    ids: 1,
-                })
-            }
+            None => self.hold(capsule, sha256, len, &places),
         };
         for extent in lists.into_iter().chain([progress.table]) {
             self.arena.free(extent);
@@ -204,6 +187,36 @@ impl<M: Memory> Vault<M> {
         };
         self.sessions.set(id, &session);
         Ok(finish_result(blob, len, &sha256, call.now))
+    }
+}
+
+impl<M: Memory> Vault<M> {
+    /// Makes bytes that lie in these places content of the capsule's. The reservation is the caller's: the capsule's usage, and a
+    /// table of [`extent_table_len`] bytes.
+    pub(super) fn hold(
+        &mut self,
+        capsule: CapsuleId,
+        sha256: Sha256Digest,
+        len: u64,
+        places: &[Extent],
+    ) -> Content {
+        let extents = if extent_table_len(places.len()) == 0 {
+            Extents::One(places.first().copied().unwrap_or_default())
+        } else {
+            let table = extent_table(places);
+            let at = self.arena.take_contiguous(table.len() as u64);
+            self.arena.write(at, &table);
+            Extents::Many(at)
+        };
+        let mut usage = self.capsules.usage(capsule);
+        usage.blob_bytes += len;
+        self.capsules.set_usage(capsule, &usage);
+        Content::Held(HeldContent {
+            sha256,
+            len,
+            extents,
+            ids: 1,
+        })
     }
 }
 
@@ -254,17 +267,22 @@ fn check_size(given: u64, actual: u64) -> Result<()> {
     }
 }
 
-fn check_hash(given: &Sha256Digest, actual: &Sha256Digest) -> Result<()> {
+pub(super) fn check_hash(given: &Sha256Digest, actual: &Sha256Digest) -> Result<()> {
     if given == actual {
         Ok(())
     } else {
         Err(Error::HashMismatch(
-            "the chunks received do not have this SHA-256".into(),
+            "the content received does not have this SHA-256".into(),
         ))
     }
 }
 
-fn finish_result(blob: BlobId, size: u64, sha256: &Sha256Digest, at: u64) -> UploadFinishResult {
+pub(super) fn finish_result(
+    blob: BlobId,
+    size: u64,
+    sha256: &Sha256Digest,
+    at: u64,
+) -> UploadFinishResult {
     UploadFinishResult {
         blob_id: blob.to_string(),
         memory_id: String::new(),

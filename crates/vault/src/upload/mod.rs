@@ -5,6 +5,7 @@
 mod expiry;
 mod finish;
 mod operations;
+mod put_blob;
 mod record;
 mod status;
 mod store;

@@ -266,3 +266,160 @@ fn the_quota_is_checked_before_bytes_are_stored() {
     );
     vault.recount().unwrap();
 }
+
+fn put(
+    vault: &mut Vault<VectorMemory>,
+    now: u64,
+    capsule: &str,
+    bytes: &[u8],
+    idem: &str,
+) -> crate::Result<keepsake_api::UploadFinishResult> {
+    let sha256 = crate::hash::sha256(&[bytes]);
+    vault.uploads_put_blob(caller(now), capsule, bytes, &sha256, idem)
+}
+
+#[test]
+fn a_blob_in_one_message_is_the_one_that_a_session_would_make() {
+    let (mut vault, capsule) = vault();
+    for bytes in [&b"small"[..], b"", &[7; 100_000]] {
+        let made = put(&mut vault, 5, &capsule, bytes, "a").unwrap();
+        assert_eq!(made.size, bytes.len() as u64);
+        assert_eq!(made.uploaded_at, 5);
+        assert_eq!(
+            vault.blob_read(caller(6), &made.blob_id).as_deref(),
+            Ok(bytes)
+        );
+        let sha256 = crate::hash::sha256(&[bytes]);
+        let session = vault.uploads_begin(caller(6), &capsule, 1, "s").unwrap();
+        vault
+            .uploads_put_chunk(caller(6), session, 0, bytes)
+            .unwrap();
+        let FinishStep::Done(finished) = vault
+            .uploads_finish(caller(6), session, &sha256, bytes.len() as u64)
+            .unwrap()
+        else {
+            panic!("there is little to hash");
+        };
+        // Stored once, under two ids that look the same to whoever reads them.
+        assert_ne!(made.blob_id, finished.blob_id);
+        assert_eq!(
+            vault.blob_get_meta(caller(6), &made.blob_id),
+            vault.blob_get_meta(caller(6), &finished.blob_id)
+        );
+        assert_eq!(made.checksum_sha256, finished.checksum_sha256);
+        vault.recount().unwrap();
+    }
+    let stored: u64 = [5, 0, 100_000u64]
+        .map(|len| len.next_multiple_of(32))
+        .iter()
+        .sum();
+    assert_eq!(vault.arena.used_bytes(), stored);
+}
+
+#[test]
+fn a_blob_sent_again_is_the_same_blob() {
+    let (mut vault, capsule) = vault();
+    let first = put(&mut vault, 5, &capsule, b"content", "a").unwrap();
+    assert_eq!(
+        put(&mut vault, 9, &capsule, b"content", "a"),
+        Ok(first.clone())
+    );
+    // Another key, or the same one with other content: another blob.
+    let other_key = put(&mut vault, 9, &capsule, b"content", "b").unwrap();
+    let other_content = put(&mut vault, 9, &capsule, b"other content", "a").unwrap();
+    assert_ne!(first.blob_id, other_key.blob_id);
+    assert_ne!(first.blob_id, other_content.blob_id);
+    vault.recount().unwrap();
+
+    // Deleted while another id shares the content, it is made again, once.
+    vault.blob_delete(caller(9), &first.blob_id).unwrap();
+    let again = put(&mut vault, 10, &capsule, b"content", "a").unwrap();
+    assert_eq!(
+        put(&mut vault, 11, &capsule, b"content", "a"),
+        Ok(again.clone())
+    );
+    assert_eq!(
+        vault.blob_read(caller(11), &again.blob_id).as_deref(),
+        Ok(&b"content"[..])
+    );
+    vault.recount().unwrap();
+    for blob in [again, other_key, other_content] {
+        vault.blob_delete(caller(12), &blob.blob_id).unwrap();
+    }
+    vault.recount().unwrap();
+    assert_eq!(vault.arena.used_bytes(), 0);
+}
+
+#[test]
+fn a_blob_in_one_message_is_checked_like_any_upload() {
+    let (mut vault, capsule) = vault();
+    let stranger = Call {
+        caller: candid::Principal::self_authenticating([8]),
+        now: 0,
+    };
+    let sha256 = crate::hash::sha256(&[b"content"]);
+    let before = vault.stable_bytes_used();
+    let mut refused = |call, capsule: &str, bytes: &[u8], sha256: &[u8], idem: &str| {
+        vault
+            .uploads_put_blob(call, capsule, bytes, sha256, idem)
+            .unwrap_err()
+    };
+    assert_eq!(
+        refused(stranger, &capsule, b"content", &sha256, "a"),
+        Error::NotFound
+    );
+    assert_eq!(
+        refused(caller(0), "capsule_0", b"content", &sha256, "a"),
+        Error::NotFound
+    );
+    assert_eq!(
+        refused(caller(0), &capsule, b"content", &sha256, ""),
+        Error::IdemEmpty
+    );
+    assert!(matches!(
+        refused(caller(0), &capsule, b"contents", &sha256, "a"),
+        Error::HashMismatch(_)
+    ));
+    assert!(matches!(
+        refused(caller(0), &capsule, b"content", &sha256[..31], "a"),
+        Error::Invalid { .. }
+    ));
+    let long = vec![0; crate::limits::CHUNK_MAX as usize + 1];
+    assert_eq!(
+        refused(caller(0), &capsule, &long, &sha256, "a"),
+        Error::ChunkTooLarge { len: long.len() }
+    );
+    vault.configure(&InitArgs {
+        bytes_per_capsule: Some(6),
+        ..InitArgs::default()
+    });
+    assert_eq!(
+        put(&mut vault, 0, &capsule, b"content", "a"),
+        Err(Error::ResourceExhausted)
+    );
+    assert!(put(&mut vault, 0, &capsule, b"conten", "a").is_ok());
+    // Content that is held already takes nothing of the quota.
+    assert!(put(&mut vault, 0, &capsule, b"conten", "b").is_ok());
+    vault.recount().unwrap();
+    assert!(vault.stable_bytes_used() >= before);
+}
+
+#[test]
+fn a_blob_in_one_message_fills_the_holes_there_are() {
+    let (mut vault, capsule) = vault();
+    let mut blobs = Vec::new();
+    for n in 0..6u8 {
+        blobs.push(
+            put(&mut vault, 0, &capsule, &[n; 8_192], "a")
+                .unwrap()
+                .blob_id,
+        );
+    }
+    for blob in [&blobs[0], &blobs[2], &blobs[4]] {
+        vault.blob_delete(caller(1), blob).unwrap();
+    }
+    let bytes: Vec<u8> = (0..30_000u32).map(|n| n as u8).collect();
+    let blob = put(&mut vault, 2, &capsule, &bytes, "b").unwrap().blob_id;
+    assert_eq!(vault.blob_read(caller(2), &blob), Ok(bytes));
+    vault.recount().unwrap();
+}
