@@ -144,7 +144,7 @@ fn memories_list_by_capsule(
 }
 
 /// Deletes a memory and its inline assets; with `true`, also its blobs that nothing else references, and its external content goes on
-/// the list of external deletions. Needs OWN. Again: Ok.
+/// the list of external deletions. One in the trash is deleted for good. Needs OWN. Again: Ok.
 #[ic_cdk::update(manual_reply = true, hidden = true, decode_with = "arguments::decode")]
 #[candid_method(update)]
 fn memories_delete(memory: String, delete_assets: bool) -> Reply<Result<(), Error>> {
@@ -219,7 +219,8 @@ fn memories_shared_with_me(
     }))
 }
 
-/// Deletes every memory that the capsule has when the call arrives, in as many messages as that takes. For owners and controllers.
+/// Deletes every memory that the capsule has when the call arrives, in as many messages as that takes; what is in the trash stays there.
+/// For owners and controllers.
 #[ic_cdk::update(manual_reply = true)]
 async fn memories_delete_all(
     capsule: String,

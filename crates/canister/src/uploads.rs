@@ -158,7 +158,8 @@ fn describe(upload: &UploadStatus) -> String {
     )
 }
 
-/// Deletes a blob that no memory references; Conflict while one does. For owners and controllers of its capsule.
+/// Deletes a blob that no memory references; Conflict while one does, in the trash or not. For owners and controllers of its capsule.
+/// Again: the same.
 #[ic_cdk::update(manual_reply = true)]
 fn blob_delete(locator: String) -> Reply<Result<String, Error>> {
     Reply::of(write(|vault| vault.blob_delete(call(), &locator)))

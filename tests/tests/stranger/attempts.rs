@@ -3,12 +3,13 @@
 use candid::{Principal, encode_args};
 use keepsake_client::api::{
     AccessCondition, AccessEntry, AccessEvent, AssetType, BlobHosting, BlobRef, ByteBuf,
-    CapsuleUpdateData, GrantSource, MemoryUpdateData, PersonRef, ResourceRole, UploadAnnouncement,
+    CapsuleUpdateData, GrantSource, HttpRequest, MemoryUpdateData, PersonRef, ResourceRole,
+    UploadAnnouncement,
 };
 use keepsake_tests::content::{asset, memory, noise, sha256};
 
-use crate::{HELPER, OWNER, STRANGER};
 use crate::furnish::{Ids, OPEN, STORAGE_KEY, inline, internal};
+use crate::{HELPER, OWNER, STRANGER};
 
 pub fn principal(person: u8) -> Principal {
     let sender = keepsake_tests::person(person).sender();
@@ -76,9 +77,12 @@ pub fn attempts(ids: &Ids, own: Option<(&str, &str)>) -> Vec<Attempt> {
     referring(&mut all, ids, own);
     uploading(&mut all, ids);
     changing(&mut all, ids);
+    owning(&mut all, ids);
     linking(&mut all);
+    operating(&mut all);
     single_assets(&mut all, ids, own);
     removing(&mut all, ids, own);
+    trashing(&mut all, ids);
     deleting(&mut all, ids, own);
     all.0
 }
@@ -87,9 +91,15 @@ fn reading(all: &mut Attempts, ids: &Ids) {
     for method in ["whoami", "upload_config", "capsules_list"] {
         all.push(method, "", encode_args(()));
     }
-    for method in ["uploads_list", "sessions_list", "sessions_stats"] {
+    for method in [
+        "uploads_list",
+        "sessions_list",
+        "sessions_stats",
+        "vault_status",
+    ] {
         all.push(method, "", encode_args(()));
     }
+    over_http(all, ids);
     let first = (None::<String>, None::<u32>);
     all.push("memories_shared_with_me", "", encode_args(first));
     let next = (Some(&ids.cursor), Some(10u32));
@@ -100,6 +110,7 @@ fn reading(all: &mut Attempts, ids: &Ids) {
         all.push("blob_read_chunk", text, encode_args((text, 0u32)));
         all.push("capsules_read_basic", text, encode_args((Some(text),)));
         all.push("capsules_read_full", text, encode_args((Some(text),)));
+        all.push("capsule_status", text, encode_args((text,)));
         all.push("memories_read", text, encode_args((text,)));
         all.push("memories_list_assets", text, encode_args((text,)));
         for index in [0u32, 1] {
@@ -127,6 +138,31 @@ fn reading(all: &mut Attempts, ids: &Ids) {
     all.push("memories_ping", "all", encode_args((ids.texts(),)));
     let tokens = (ids.texts(), all_variants(), None::<Vec<&str>>, 0u32);
     all.push("mint_http_tokens_bulk", "all", encode_args(tokens));
+}
+
+/// What is for everybody, and content without a token, or with one that nobody made.
+fn over_http(all: &mut Attempts, ids: &Ids) {
+    let forged = "A".repeat(60);
+    let addresses = ids.texts().into_iter().flat_map(|text| {
+        ["original", "display", "thumbnail", "placeholder"].map(|variant| {
+            let address = format!("/asset/{text}/{variant}");
+            [
+                format!("{address}?token={forged}"),
+                format!("{address}?id={}&token={forged}", ids.assets[0]),
+                address,
+            ]
+        })
+    });
+    for url in addresses.flatten().chain(["/metrics".to_owned()]) {
+        let request = HttpRequest {
+            method: "GET".to_owned(),
+            url: url.clone(),
+            headers: Vec::new(),
+            body: ByteBuf::new(),
+            certificate_version: Some(2),
+        };
+        all.push("http_request", &url, encode_args((request,)));
+    }
 }
 
 /// The arguments of `memories_create`, each with the content that is given.
@@ -316,6 +352,21 @@ fn changing(all: &mut Attempts, ids: &Ids) {
     }
 }
 
+/// The stranger is let in and taken out again.
+fn owning(all: &mut Attempts, ids: &Ids) {
+    let stranger = PersonRef::Principal(principal(STRANGER));
+    for text in ids.texts() {
+        for method in [
+            "capsule_owner_add",
+            "capsule_owner_remove",
+            "capsule_controller_add",
+            "capsule_controller_remove",
+        ] {
+            all.push(method, text, encode_args((text, &stranger)));
+        }
+    }
+}
+
 /// The helper offers to link with the owner, and with nobody else.
 fn linking(all: &mut Attempts) {
     for (person, what) in [(HELPER, "the helper"), (OWNER, "the owner")] {
@@ -327,6 +378,11 @@ fn linking(all: &mut Attempts) {
     for (person, what) in [(HELPER, "the helper"), (OWNER, "the owner")] {
         all.push("person_unlink", what, encode_args((principal(person),)));
     }
+}
+
+/// What is for who controls the canister.
+fn operating(all: &mut Attempts) {
+    all.push("http_token_key_rotate", "", encode_args((0u32,)));
 }
 
 /// What may stand for an asset, with what may stand for a memory: everything with everything that is one, and all the rest once.
@@ -390,6 +446,28 @@ fn removing(all: &mut Attempts, ids: &Ids, own: Option<(&str, &str)>) {
     }
     let several = (ids.texts(),);
     all.push("memories_cleanup_assets_bulk", "all", encode_args(several));
+}
+
+fn trashing(all: &mut Attempts, ids: &Ids) {
+    for text in ids.texts() {
+        all.push("memories_trash", text, encode_args((text,)));
+    }
+    for text in ids.texts() {
+        let first = (text, None::<String>, None::<u32>);
+        all.push("memories_trashed", text, encode_args(first));
+        let next = (text, Some(&ids.cursor), Some(10u32));
+        all.push("memories_trashed", text, encode_args(next));
+    }
+    for text in ids.texts() {
+        all.push("memories_restore", text, encode_args((text,)));
+    }
+    // One that references no blob goes for good; the others are left for what deletes them.
+    if let Some(last) = ids.memories.last() {
+        all.push("memories_trash", last, encode_args((last,)));
+    }
+    for text in ids.texts() {
+        all.push("memories_trash_empty", text, encode_args((text,)));
+    }
 }
 
 fn deleting(all: &mut Attempts, ids: &Ids, own: Option<(&str, &str)>) {

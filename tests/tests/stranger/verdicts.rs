@@ -4,7 +4,7 @@ use candid::{CandidType, Deserialize, Reserved, decode_one};
 use ic_agent::{AgentError, agent::RejectCode};
 use keepsake_client::api::{
     AssetCleanupResult, AssetRemovalResult, BulkDeleteResult, BulkResult, CapsuleHeader, Error,
-    MemoryPresenceResult, Page, Person, UploadStatus,
+    HttpResponse, MemoryPresenceResult, Page, Person, TrashPage, UploadStatus,
 };
 
 /// The error in an answer that must be one.
@@ -30,6 +30,19 @@ pub fn rejection(what: &str, answer: Result<Vec<u8>, AgentError>) -> String {
         }
         other => panic!("{what}: {other:?}"),
     }
+}
+
+/// What a request over HTTP without a good token was answered: figures that are for everybody, or a refusal, which says nothing of what
+/// is there.
+#[track_caller]
+pub fn served(url: &str, reply: &[u8]) -> (u16, Vec<u8>) {
+    let answer: HttpResponse = decode(reply);
+    if url == "/metrics" {
+        assert_eq!(answer.status_code, 200);
+        return (200, Vec::new());
+    }
+    assert!([401, 403].contains(&answer.status_code), "{url}");
+    (answer.status_code, answer.body.into_vec())
 }
 
 pub fn decode<T: CandidType + for<'a> Deserialize<'a>>(reply: &[u8]) -> T {
@@ -82,20 +95,20 @@ pub fn says_nothing(method: &str, reply: &[u8]) -> Option<bool> {
 /// Whether the call did, or gave, what it is for.
 pub fn achieved(method: &str, reply: &[u8]) -> bool {
     match method {
+        "http_request" => decode::<HttpResponse>(reply).status_code == 200,
         // Nothing is shared with the owner, and nothing has expired.
         "memories_shared_with_me"
         | "sessions_cleanup_expired"
         | "person_link_offer"
-        | "person_unlink" => {
-            says_nothing(method, reply).is_some()
-        }
+        | "person_unlink" => says_nothing(method, reply).is_some(),
         "asset_remove_by_id" | "asset_remove_inline" => {
             success(reply).is_some_and(|result: AssetRemovalResult| result.asset_removed)
         }
         "memories_cleanup_assets_all" => {
             success(reply).is_some_and(|result: AssetCleanupResult| result.assets_cleaned > 0)
         }
-        "memories_delete_all" => {
+        "memories_trashed" => success(reply).is_some_and(|page: TrashPage| !page.items.is_empty()),
+        "memories_delete_all" | "memories_trash_empty" => {
             success(reply).is_some_and(|result: BulkDeleteResult| result.deleted_count > 0)
         }
         _ => match says_nothing(method, reply) {
