@@ -2,8 +2,10 @@
 //! `<canister id>.localhost`, or whose query has `canisterId=<canister id>`, becomes a call of the canister's
 //! `http_request`, and of `http_request_update` where the canister asks for that.
 //!
-//! The reply is passed on as the canister gave it. Streaming callbacks are not followed: they are certified for
-//! small bodies only, and large content is better served in ranges.
+//! The reply is passed on as the canister gave it; content that is longer than a message is put together from its parts ([`parts`]).
+//! Streaming callbacks are not followed: they are certified for small bodies only.
+
+mod parts;
 
 use super::backend::{Backend, Refused};
 use super::refusal::{Refusal, plain_text};
@@ -28,7 +30,7 @@ const UPDATE_TTL: Duration = Duration::from_secs(5 * 60);
 /// What an HTTP canister certifies its replies for, asked for with each request.
 const CERTIFICATE_VERSION: u16 = 2;
 
-#[derive(CandidType)]
+#[derive(Clone, CandidType)]
 struct HttpRequest {
     method: String,
     url: String,
@@ -52,6 +54,25 @@ struct HttpResponse {
     body: ByteBuf,
     upgrade: Option<bool>,
     streaming_strategy: Option<candid::Reserved>,
+}
+
+fn first_of<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    headers
+        .iter()
+        .find(|(given, _)| given.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.as_str())
+}
+
+impl HttpRequest {
+    fn header(&self, name: &str) -> Option<&str> {
+        first_of(&self.headers, name)
+    }
+}
+
+impl HttpResponse {
+    fn header(&self, name: &str) -> Option<&str> {
+        first_of(&self.headers, name)
+    }
 }
 
 /// Answers whatever is not below `/api/`.
@@ -145,14 +166,11 @@ async fn forward(
         body: ByteBuf::from(Vec::from(body)),
         certificate_version: Some(CERTIFICATE_VERSION),
     };
-    let reply = backend
-        .query(
-            Principal::anonymous(),
-            "http_request".to_string(),
-            encode(&asked)?,
-        )
-        .await;
-    let mut response = decode(&reply.map_err(|reject| rejected(&reject))?)?;
+    let is_head = asked.method == "HEAD";
+    let mut response = call(backend, &asked).await?;
+    if parts::is_first_part(&asked, &response) {
+        return parts::whole(interface.clone(), asked, response);
+    }
     if response.upgrade == Some(true) {
         let HttpRequest {
             method,
@@ -172,7 +190,16 @@ async fn forward(
         )
         .await?;
     }
-    into_response(response)
+    into_response(response, is_head)
+}
+
+/// Asks the canister, as a query.
+async fn call(backend: &dyn Backend, asked: &HttpRequest) -> Result<HttpResponse, Refusal> {
+    let method = "http_request".to_string();
+    let reply = backend
+        .query(Principal::anonymous(), method, encode(asked)?)
+        .await;
+    decode(&reply.map_err(|reject| rejected(&reject))?)
 }
 
 /// Has `http_request_update` executed, as an anonymous call.
@@ -242,7 +269,8 @@ fn rejected(reject: &Reject) -> Refusal {
     }
 }
 
-fn into_response(response: HttpResponse) -> Result<Response, Refusal> {
+/// The canister's response on this connection. To HEAD it has the length of the body that GET would have been answered with.
+fn into_response(response: HttpResponse, is_head: bool) -> Result<Response, Refusal> {
     let wrong = |what: &str| {
         Refusal::new(
             StatusCode::BAD_GATEWAY,
@@ -260,13 +288,8 @@ fn into_response(response: HttpResponse) -> Result<Response, Refusal> {
         let name = HeaderName::try_from(name).map_err(|_| wrong("an invalid header name"))?;
         let value = HeaderValue::try_from(value).map_err(|_| wrong("an invalid header value"))?;
         // How the body is framed on this connection is the server's affair.
-        if ![
-            header::CONTENT_LENGTH,
-            header::TRANSFER_ENCODING,
-            header::CONNECTION,
-        ]
-        .contains(&name)
-        {
+        let framing = [header::TRANSFER_ENCODING, header::CONNECTION].contains(&name);
+        if !framing && (is_head || name != header::CONTENT_LENGTH) {
             reply.headers_mut().append(name, value);
         }
     }

@@ -51,9 +51,34 @@ pub fn http_request(arg: &[u8]) -> Result<Vec<u8>, Reject> {
         "/trap" => return Err(reject("it trapped", "IC0503")),
         "/none" => return Err(reject("no method", "IC0536")),
         "/garbage" => return Ok(b"DIDL".to_vec()),
+        "/long" | "/changing" => long(&request, &mut page),
         _ => {}
     }
     Ok(Encode!(&page).unwrap())
+}
+
+/// Bytes of the long page, and of each of its parts.
+const LONG: usize = 1_000;
+const PART: usize = 300;
+
+fn long_content() -> Vec<u8> {
+    (0..LONG).map(|i| (i / 3) as u8).collect()
+}
+
+/// A page longer than a message, in parts; the one that changes is another one from the second part on.
+fn long(request: &PageRequest, page: &mut Page) {
+    let range = request.headers.iter().find(|(name, _)| name == "range");
+    let first: usize = range.map_or(0, |(_, range)| {
+        let (first, _) = range["bytes=".len()..].split_once('-').unwrap();
+        first.parse().unwrap()
+    });
+    let last = (first + PART).min(LONG) - 1;
+    page.status_code = 206;
+    page.body = ByteBuf::from(long_content()[first..=last].to_vec());
+    let changed = request.url == "/changing" && first > 0;
+    let mut header = |name: &str, value: String| page.headers.push((name.into(), value));
+    header("Content-Range", format!("bytes {first}-{last}/{LONG}"));
+    header("ETag", if changed { "\"b\"" } else { "\"a\"" }.to_string());
 }
 
 async fn get(host: &str, path: &str) -> Reply {
@@ -123,4 +148,46 @@ async fn without_a_canister_in_the_address() {
 async fn the_api_is_reachable_from_the_canisters_own_pages() {
     let host = format!("{}.localhost:4943", canister_id());
     assert_eq!(get(&host, "/api/v2/status").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_is_longer_than_a_message_comes_whole() {
+    let host = format!("{}.localhost", canister_id());
+    let whole = get(&host, "/long").await;
+    assert_eq!(whole.status, StatusCode::OK);
+    assert_eq!(whole.headers[header::CONTENT_LENGTH], "1000");
+    assert_eq!(whole.headers[header::ETAG], "\"a\"");
+    assert!(!whole.headers.contains_key(header::CONTENT_RANGE));
+    assert_eq!(whole.body, long_content());
+    // Who asks for a range gets what the canister gives of it.
+    let request = Request::get("/long")
+        .header(header::HOST, &host)
+        .header(header::RANGE, "bytes=900-")
+        .body(Body::empty())
+        .unwrap();
+    let part = send(&Memory::new().router(), request).await;
+    assert_eq!(part.status, StatusCode::PARTIAL_CONTENT);
+    assert_eq!(part.headers[header::CONTENT_RANGE], "bytes 900-999/1000");
+    assert_eq!(part.body, long_content()[900..]);
+}
+
+#[tokio::test]
+async fn a_page_that_changes_while_it_is_read_is_not_passed_off_as_whole() {
+    let request = Request::get("/changing")
+        .header(header::HOST, format!("{}.localhost", canister_id()))
+        .body(Body::empty())
+        .unwrap();
+    let response = tower::ServiceExt::oneshot(Memory::new().router(), request).await;
+    let body = response.unwrap().into_body();
+    axum::body::to_bytes(body, LONG).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn head_has_the_length_that_get_would_have() {
+    let request = Request::head("/a")
+        .header(header::HOST, format!("{}.localhost", canister_id()))
+        .body(Body::empty())
+        .unwrap();
+    let reply = send(&Memory::new().router(), request).await;
+    assert_eq!(reply.headers[header::CONTENT_LENGTH], "1");
 }
