@@ -19,7 +19,7 @@ pub struct Args {
 }
 
 /// Options of every command that talks to a vault.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Common {
     /// Print JSON instead of text: one document; `upload` prints a line for each file and a summary
     #[arg(long, global = true)]
@@ -70,6 +70,46 @@ pub enum Command {
     Verify,
     /// Show who you are to a vault; makes your key if there is none
     Identity,
+    /// Save everything in a vault on this machine to a folder, or load it from one
+    ///
+    /// The folder has the layout of `icp canister snapshot download` and `upload`, so that a vault moves between machines and to the
+    /// Internet Computer and back. It holds the vault's secrets: keep it to yourself.
+    #[command(subcommand)]
+    Snapshot(Snapshot),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Snapshot {
+    /// Save a vault, whether it is being served or not
+    Save(SaveSnapshot),
+    /// Load a vault that is not being served
+    Load(LoadSnapshot),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct SaveSnapshot {
+    /// Folder to save to; made if it is not there
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Folder that holds the vault's state [default: this platform's folder for data]
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Bring the snapshot in the folder up to date, writing only what has changed
+    #[arg(long)]
+    pub update: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct LoadSnapshot {
+    /// Folder that holds the snapshot
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Folder for the vault's state [default: this platform's folder for data]
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Put the snapshot in place of the vault that is there, which is gone then
+    #[arg(long)]
+    pub replace: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -83,6 +123,9 @@ pub struct Serve {
     /// Vault canister to run instead of the one built in (.wasm or .wasm.gz)
     #[arg(long, value_name = "FILE")]
     pub wasm: Option<PathBuf>,
+    /// Somebody else who may upgrade, stop and move the vault, with the `icp` command; you may anyway
+    #[arg(long, value_name = "PRINCIPAL")]
+    pub controller: Vec<Principal>,
 }
 
 #[derive(Debug, clap::Args)]

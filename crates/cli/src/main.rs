@@ -17,6 +17,7 @@ mod output;
 mod paths;
 mod problem;
 mod serve;
+mod snapshot;
 mod upload;
 mod verify;
 
@@ -86,8 +87,8 @@ fn main() -> ExitCode {
 async fn run(args: Args) -> anyhow::Result<Outcome> {
     let common = args.common;
     let mut output = Output::new(common.json);
-    // A vault that is served ends in its own way.
-    let own_end = matches!(args.command, Command::Serve(_));
+    // A vault that is served ends in its own way, and so does one that is being saved or loaded.
+    let own_end = matches!(args.command, Command::Serve(_) | Command::Snapshot(_));
     tokio::select! {
         result = dispatch(args.command, &common, &mut output) => result,
         // Dropping a command's work removes its temporary files.
@@ -107,6 +108,7 @@ async fn dispatch(
         Command::Get(get) => get::run(get, common, output).await,
         Command::Verify => verify::run(common, output).await,
         Command::Identity => identity::run(common, output),
+        Command::Snapshot(snapshot) => snapshot::run(snapshot, common, output).await,
     }
 }
 

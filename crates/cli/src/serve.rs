@@ -24,6 +24,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     Outcome,
     args::{Common, DEFAULT_LISTEN, Serve},
+    connect,
     output::Output,
     paths,
 };
@@ -61,8 +62,10 @@ pub async fn run(serve: Serve, common: &Common, output: &mut Output) -> Result<O
     }
     let mut stop = pin!(Stop::listen()?.wait());
     let started = {
-        let (state, canister_id) = (state.clone(), common.canister_id);
-        let starting = tokio::task::spawn_blocking(move || start(state, canister_id, wasm));
+        let (state, common) = (state.clone(), common.clone());
+        let controllers = serve.controller;
+        let starting =
+            tokio::task::spawn_blocking(move || start(state, &common, &controllers, wasm));
         tokio::select! {
             started = starting => started.context("the vault could not be started")??,
             // Leaving in the middle of it is as safe as a crash.
@@ -129,12 +132,23 @@ struct Started {
 /// Opens the state folder and puts the canister in. Blocking.
 fn start(
     state: PathBuf,
-    canister_id: Option<candid::Principal>,
+    common: &Common,
+    controllers: &[candid::Principal],
     wasm: Option<Vec<u8>>,
 ) -> Result<Started> {
     let mut config = Config::new(state);
-    config.canister_id = canister_id;
+    config.canister_id = common.canister_id;
     let engine = Engine::open(config)?;
+    let mut controllers = controllers.to_vec();
+    if engine.state().controllers.is_empty() {
+        match owner(common) {
+            Ok(owner) => controllers.insert(0, owner),
+            Err(error) => eprintln!("keepsake: you do not control this vault: {error:#}"),
+        }
+    }
+    engine
+        .add_controllers(&controllers)
+        .map_err(|reject| anyhow!("the controllers cannot be set: {}", reject.message))?;
     let installed = match wasm {
         Some(wasm) => {
             // Keep what is set: the vault takes no argument as no change.
@@ -156,6 +170,14 @@ fn start(
         installed,
         certification,
     })
+}
+
+/// Who the user of this command is.
+fn owner(common: &Common) -> Result<candid::Principal> {
+    let (identity, path, _) = connect::key(common)?;
+    identity
+        .sender()
+        .map_err(|error| anyhow!("the key in {} cannot be used: {error}", path.display()))
 }
 
 fn announce(

@@ -11,4 +11,6 @@ pub mod engine;
 pub mod http;
 pub mod message;
 pub mod runtime;
+pub mod settings;
+pub mod snapshot;
 pub mod store;

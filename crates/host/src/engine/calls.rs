@@ -83,12 +83,20 @@ pub enum Task {
         callback: CallbackId,
         response: Response,
     },
+    /// A call of the management canister.
+    Management {
+        method: String,
+        arg: Vec<u8>,
+        callback: CallbackId,
+    },
 }
 
 impl Task {
     fn bytes(&self) -> usize {
         match self {
-            Task::Call { arg, method, .. } => arg.len() + method.len(),
+            Task::Call { arg, method, .. } | Task::Management { arg, method, .. } => {
+                arg.len() + method.len()
+            }
             Task::Answer { response, .. } => response.as_ref().map_or(0, Vec::len),
         }
     }
@@ -181,6 +189,11 @@ impl Calls {
                 .min(MAX_CALLS_PER_MESSAGE),
             MAX_BYTES.saturating_sub(self.bytes),
         )
+    }
+
+    /// Whether no call is under way.
+    pub fn is_idle(&self) -> bool {
+        self.contexts.is_empty()
     }
 
     pub fn has_tasks(&self) -> bool {

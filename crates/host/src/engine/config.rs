@@ -17,7 +17,7 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// `None`: what the state folder says, else `uxrrr-q7777-77774-qaaaq-cai`.
     pub canister_id: Option<Principal>,
-    /// Who `ic0.is_controller` says yes to, and who may ask for the canister's status.
+    /// Who controls the canister where the state folder does not say: that is, at first. Later the controllers themselves decide.
     pub controllers: Vec<Principal>,
     /// Queries executed at once; `None`: one for every processor, and at least two.
     pub query_threads: Option<usize>,
@@ -31,6 +31,8 @@ pub struct Config {
     /// WebAssembly pages (64 KiB) of stable memory the canister may have; it is refused more, as the Internet Computer refuses more
     /// than [`MAX_STABLE_PAGES`], which is the default and the most. What it has already it keeps.
     pub max_stable_pages: u64,
+    /// What an interrupted loading of a snapshot has left is kept for another attempt, instead of being removed.
+    pub keep_unfinished_load: bool,
 }
 
 impl Config {
@@ -45,6 +47,7 @@ impl Config {
             max_store_bytes: None,
             max_update_instructions: DEFAULT_MAX_UPDATE_INSTRUCTIONS,
             max_stable_pages: MAX_STABLE_PAGES,
+            keep_unfinished_load: false,
         }
     }
 }

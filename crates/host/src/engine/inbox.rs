@@ -3,6 +3,7 @@
 use super::Executed;
 use super::commit::CommitResult;
 use super::error::{InstallError, Installed};
+use super::management::manager::Outcome;
 use crate::message::Ingress;
 use crate::runtime::CompiledModule;
 use candid::Principal;
@@ -35,6 +36,13 @@ pub enum Job {
         arg: Vec<u8>,
         answer: mpsc::Sender<Result<Installed, InstallError>>,
     },
+    /// The canister gets these controllers.
+    Controllers {
+        controllers: Vec<Principal>,
+        answer: oneshot::Sender<Executed>,
+    },
+    /// What the manager has done.
+    Outcome(Box<Outcome>),
 }
 
 impl Job {
@@ -43,7 +51,9 @@ impl Job {
             Job::Ingress(ingress) => ingress.arg.len(),
             Job::Direct { arg, .. } => arg.len(),
             // The module was compiled from it and is in memory anyway.
-            Job::Install { .. } => 0,
+            Job::Install { .. } | Job::Controllers { .. } => 0,
+            // Taken in any case, and bounded by what the manager may have waiting.
+            Job::Outcome(_) => 0,
         }
     }
 }
@@ -96,6 +106,21 @@ impl Inbox {
         drop(state);
         self.wake.notify_one();
         Ok(())
+    }
+
+    /// Leaves what the manager has done, however much waits. Dropped where the engine is closed.
+    pub fn put_outcome(&self, job: Job) {
+        let mut state = self.lock();
+        if !state.closed {
+            state.jobs.push_back(job);
+            drop(state);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Whether the engine is closed.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
     }
 
     /// Tells the executor how the commit under way ended.

@@ -23,19 +23,25 @@ mod pending;
 mod published;
 mod queries;
 mod rejects;
+mod start;
 
 pub use config::Config;
 pub use error::{InstallError, Installed, OpenError, SubmitError};
+pub(crate) use start::{NO_ARGUMENTS, start_instance, surroundings};
 
 use crate::message::{
     CanisterState, Ingress, Reject, RequestId, RequestInfo, RequestStatus, StateTree, TreeChanges,
 };
 use crate::runtime::{CompiledModule, Environment, Network, Runtime, THREAD_STACK_BYTES};
 use crate::store::{Folder, StableMemory, Store, StoreError};
+use crate::snapshot::{Layout, Watch};
+use calls::Origin;
 use candid::Principal;
 use inbox::{Inbox, Job, NotTaken};
 use pending::{Begun, Pending};
 use published::Published;
+use management::log::CanisterLog;
+use management::manager::{Manager, Task, Work};
 use queries::{Purpose, QueryJob, QueryQueue};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -80,13 +86,16 @@ struct Shared {
     folder: Folder,
     runtime: Arc<Runtime>,
     canister_id: Principal,
-    controllers: Vec<Principal>,
+    /// Who controls the canister until controllers are stored.
+    first_controllers: Vec<Principal>,
     network: Arc<OnceLock<Network>>,
     limits: Limits,
     inbox: Inbox,
     queries: QueryQueue,
     /// Apart from the queries, so that these do not hold up updates.
     inspections: QueryQueue,
+    manager: Manager,
+    log: CanisterLog,
     pending: Pending,
     published: Published,
     observer: Mutex<Option<Arc<dyn StateTree>>>,
@@ -127,20 +136,14 @@ impl Engine {
                 .map_err(|error| OpenError::Machine(error.to_string()))?,
         };
         let network = Arc::new(OnceLock::new());
-        let environment = Environment {
-            canister_id,
-            controllers: config.controllers.clone(),
-            cycle_balance: CYCLE_BALANCE,
-            network: network.clone(),
-        };
-        let machine = |error: &dyn std::fmt::Display| OpenError::Machine(error.to_string());
-        let runtime = Runtime::new(environment, config.max_heap_bytes).map_err(|e| machine(&e))?;
+        let runtime = make_runtime(&config, canister_id, network.clone())
+            .map_err(|error| OpenError::Machine(error.to_string()))?;
         let shared = Arc::new(Shared {
             store,
             folder,
-            runtime: Arc::new(runtime),
+            runtime,
             canister_id,
-            controllers: config.controllers,
+            first_controllers: config.controllers,
             network,
             limits: Limits {
                 update_instructions: config.max_update_instructions,
@@ -149,6 +152,8 @@ impl Engine {
             inbox: Inbox::default(),
             queries: QueryQueue::default(),
             inspections: QueryQueue::default(),
+            manager: Manager::default(),
+            log: CanisterLog::default(),
             pending: Pending::default(),
             published: Published::default(),
             observer: Mutex::default(),
@@ -178,6 +183,11 @@ impl Engine {
         let at_inspector = shared.clone();
         engine.spawn("inspector", move || {
             queries::run(&at_inspector, &at_inspector.inspections);
+        })?;
+        let at_manager = shared.clone();
+        let keeps = config.keep_unfinished_load;
+        engine.spawn("manager", move || {
+            management::manager::run(&at_manager, keeps);
         })?;
         match when_started.recv() {
             Ok(result) => result?,
@@ -275,24 +285,20 @@ impl Engine {
     /// Whether the message may be executed at all, before anything of it is kept.
     async fn accept(&self, ingress: &Ingress) -> Result<(), SubmitError> {
         let shared = &self.inner.shared;
+        let latest = shared.published.latest();
         if ingress.canister_id == Principal::management_canister() {
-            let controllers = &shared.controllers;
-            return match management::accepts_ingress(&ingress.method, ingress.sender, controllers) {
-                true => Ok(()),
-                false => Err(SubmitError::Refused(management::unknown_method(
-                    &ingress.method,
-                ))),
-            };
+            let settings = latest.map(|version| version.settings.clone());
+            let caller = management::methods::Caller::Ingress(ingress.sender);
+            return management::allow(&ingress.method, caller, &settings.unwrap_or_default())
+                .map(|_| ())
+                .map_err(SubmitError::Refused);
         }
         if ingress.canister_id != shared.canister_id {
             return Err(SubmitError::Refused(rejects::no_canister(
                 &ingress.canister_id,
             )));
         }
-        let inspects = shared
-            .published
-            .latest()
-            .and_then(|version| version.module.clone());
+        let inspects = latest.and_then(|version| version.module.clone());
         if !inspects.is_some_and(|module| module.has("canister_inspect_message")) {
             return Ok(());
         }
@@ -348,6 +354,24 @@ impl Engine {
             .await
     }
 
+    /// Answers a query call of the management canister (`aaaaa-aa`): the canister's status, its snapshots, its log.
+    ///
+    /// # Errors
+    /// The reject the caller gets.
+    pub async fn query_management(
+        &self,
+        sender: Principal,
+        method: &str,
+        arg: Vec<u8>,
+    ) -> Result<Vec<u8>, Reject> {
+        let shared = self.inner.shared.clone();
+        let method = method.to_owned();
+        // It reads files.
+        tokio::task::spawn_blocking(move || management::query(&shared, sender, &method, &arg))
+            .await
+            .unwrap_or_else(|_| Err(rejects::stopped()))
+    }
+
     async fn ask(
         &self,
         purpose: Purpose,
@@ -372,6 +396,55 @@ impl Engine {
                 .await
                 .unwrap_or_else(|_| Executed::new(Err(rejects::stopped()), 0)),
             Err(reject) => Executed::new(Err(reject), 0),
+        }
+    }
+
+    /// Loads a snapshot from a directory in the layout of [`crate::snapshot`], in place of everything the canister has. All of it, or nothing: what is
+    /// there goes on until the snapshot is read, and stays where it cannot be used. `watch` is told how far the reading is, and stops
+    /// it by answering false; another call goes on where an interrupted one has stopped. Blocks until it is durable; not to be called on an
+    /// asynchronous runtime's own threads.
+    ///
+    /// # Errors
+    /// The reject that a controller would get from `load_canister_snapshot`.
+    pub fn load_snapshot(
+        &self,
+        from: &Layout,
+        watch: Box<Watch<'static>>,
+    ) -> Result<(), Reject> {
+        let (answer, loaded) = oneshot::channel();
+        let origin = Origin::Direct { answer, budget: 0 };
+        let from = from.clone();
+        let task = Task::Load { from, watch };
+        match self.inner.shared.manager.put(Work { origin, task }) {
+            Ok(()) => match loaded.blocking_recv() {
+                Ok(executed) => executed.result.map(|_| ()),
+                Err(_) => Err(rejects::stopped()),
+            },
+            Err((_, reject)) => Err(reject),
+        }
+    }
+
+    /// Makes principals controllers of the canister, besides those there are. Durable on return; blocks, and is not to be called on an asynchronous
+    /// runtime's own threads.
+    ///
+    /// # Errors
+    /// Where there are more than ten then, or the state cannot be stored.
+    pub fn add_controllers(&self, new: &[Principal]) -> Result<(), Reject> {
+        let shared = &self.inner.shared;
+        let settings = shared.published.latest().map(|version| version.settings.clone());
+        let mut controllers = settings.unwrap_or_default().controllers.clone();
+        if new.iter().all(|new| controllers.contains(new)) {
+            return Ok(());
+        }
+        controllers.extend_from_slice(new);
+        let (answer, done) = oneshot::channel();
+        match shared.inbox.put(Job::Controllers { controllers, answer }) {
+            Ok(()) => match done.blocking_recv() {
+                Ok(executed) => executed.result.map(|_| ()),
+                Err(_) => Err(rejects::stopped()),
+            },
+            Err(NotTaken::Closed) => Err(rejects::stopped()),
+            Err(NotTaken::Full) => Err(rejects::busy("messages")),
         }
     }
 
@@ -519,6 +592,7 @@ impl Inner {
             }
         }
         self.shared.queries.close();
+        self.shared.manager.close();
         self.shared.inspections.close();
         let threads =
             std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
@@ -536,6 +610,28 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// What runs a canister of this id, as configured.
+fn make_runtime(
+    config: &Config,
+    canister_id: Principal,
+    network: Arc<OnceLock<Network>>,
+) -> wasmtime::Result<Arc<Runtime>> {
+    let environment = Environment {
+        canister_id,
+        cycle_balance: CYCLE_BALANCE,
+        network,
+    };
+    Ok(Arc::new(Runtime::new(environment, config.max_heap_bytes)?))
+}
+
+/// What runs a canister of this id where nobody knows the network.
+pub(crate) fn canister_runtime(
+    config: &Config,
+    canister_id: Principal,
+) -> wasmtime::Result<Arc<Runtime>> {
+    make_runtime(config, canister_id, Arc::default())
 }
 
 /// Nanoseconds since 1970 UTC by the machine's clock.

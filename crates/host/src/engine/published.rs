@@ -5,7 +5,8 @@
 //! opens the database first and asks for the version it found there.
 
 use crate::message::CanisterState;
-use crate::runtime::{CompiledModule, HeapSnapshot};
+use crate::runtime::{CompiledModule, HeapSnapshot, Surroundings};
+use crate::settings::Settings;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -21,6 +22,8 @@ pub struct Version {
     /// Why the canister cannot run, where it cannot.
     pub fault: Option<String>,
     pub state: Arc<CanisterState>,
+    pub settings: Arc<Settings>,
+    pub surroundings: Arc<Surroundings>,
     /// Nanoseconds since 1970 UTC.
     pub time: u64,
     pub canister_version: u64,

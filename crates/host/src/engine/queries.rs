@@ -6,7 +6,7 @@
 use super::published::Version;
 use super::{Executed, Shared, rejects};
 use crate::message::{Reject, RejectCode};
-use crate::runtime::{ContextKind, Entry, Instance, Message, MethodKind};
+use crate::runtime::{ContextKind, Entry, Instance, Message, MethodKind, RunState};
 use crate::store::{StableMemory, StoreError, View};
 use candid::Principal;
 use std::collections::VecDeque;
@@ -173,6 +173,9 @@ fn prepare<'a>(
     if let Some(fault) = &version.fault {
         return Err(rejects::not_running(fault));
     }
+    if version.surroundings.run_state != RunState::Running {
+        return Err(rejects::halted(shared.canister_id, version.surroundings.run_state));
+    }
     let module = version.module.as_ref().ok_or_else(rejects::no_module)?;
     let (entry, kind) = match purpose {
         Purpose::Inspect if !module.has("canister_inspect_message") => return Ok(None),
@@ -206,6 +209,7 @@ fn prepare<'a>(
     let mut message = Message::new(kind, Principal::anonymous(), time, stable);
     message.canister_version = version.canister_version;
     message.data_certificate = certificate;
+    message.surroundings = version.surroundings.clone();
     match instance {
         Some(instance) => Ok(Some((instance, Entry::Export(entry), message))),
         None => Err(rejects::no_module()),

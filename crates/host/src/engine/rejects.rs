@@ -1,6 +1,7 @@
 //! The rejects the engine itself answers with, in the Internet Computer's codes.
 
 use crate::message::{Reject, RejectCode};
+use crate::runtime::RunState;
 use crate::store::StoreError;
 
 /// The engine is closed.
@@ -27,6 +28,19 @@ pub fn not_running(fault: &str) -> Reject {
         code: RejectCode::SysTransient,
         message: format!("the canister could not be started: {fault}"),
         error_code: Some("IC0509".into()),
+    }
+}
+
+/// The canister takes no calls: it is stopped, or about to be.
+pub fn halted(id: candid::Principal, run_state: RunState) -> Reject {
+    let (what, code) = match run_state {
+        RunState::Stopped => ("stopped", "IC0508"),
+        RunState::Running | RunState::Stopping => ("stopping", "IC0509"),
+    };
+    Reject {
+        code: RejectCode::CanisterError,
+        message: format!("Canister {id} is {what}"),
+        error_code: Some(code.into()),
     }
 }
 

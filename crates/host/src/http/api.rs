@@ -195,14 +195,10 @@ async fn query(
     };
     check_call(&call, effective)?;
     let result = if call.canister_id == Principal::management_canister() {
-        Err(Reject {
-            code: crate::message::RejectCode::CanisterReject,
-            message: format!(
-                "The management canister has no query method '{}' here.",
-                call.method_name
-            ),
-            error_code: Some("IC0536".to_string()),
-        })
+        interface
+            .backend
+            .query_management(envelope.sender, call.method_name, call.arg)
+            .await
     } else {
         interface
             .backend

@@ -23,6 +23,14 @@ pub trait Backend: Send + Sync + 'static {
         arg: Vec<u8>,
     ) -> BoxFuture<'_, Result<Vec<u8>, Reject>>;
 
+    /// Answers a query call of the management canister.
+    fn query_management(
+        &self,
+        sender: Principal,
+        method: String,
+        arg: Vec<u8>,
+    ) -> BoxFuture<'_, Result<Vec<u8>, Reject>>;
+
     /// What is known of a request; `None` where it was never submitted or is forgotten.
     fn request(&self, id: &RequestId) -> Option<RequestInfo>;
 

@@ -34,6 +34,15 @@ impl Backend for Engine {
         Box::pin(async move { Engine::query(self, sender, &method, &arg).await })
     }
 
+    fn query_management(
+        &self,
+        sender: Principal,
+        method: String,
+        arg: Vec<u8>,
+    ) -> BoxFuture<'_, Result<Vec<u8>, Reject>> {
+        Box::pin(async move { Engine::query_management(self, sender, &method, arg).await })
+    }
+
     fn request(&self, id: &RequestId) -> Option<RequestInfo> {
         self.request_info(id)
     }

@@ -281,6 +281,11 @@ impl HeapCreator {
         })
     }
 
+    /// Bytes a heap may have.
+    pub fn max_bytes(&self) -> usize {
+        self.max_bytes
+    }
+
     /// Runs `make`, and gives the first heap made meanwhile on this thread `content` to begin with, once its changes are dropped.
     pub fn with_content<R>(content: File, make: impl FnOnce() -> R) -> R {
         CONTENT.set(Some(content));

@@ -88,6 +88,51 @@ impl Instance {
         &self.module
     }
 
+    /// The values of the globals that are exported or mutable, in the order of the Internet Computer's snapshots.
+    pub fn visible_globals(&mut self) -> Vec<Val> {
+        let mut values = Vec::with_capacity(self.module.visible_globals.len());
+        for global in &self.module.visible_globals {
+            // The rewritten module exports each of them.
+            if let Some(found) = self.instance.get_global(&mut self.store, &global.name) {
+                values.push(found.get(&mut self.store));
+            }
+        }
+        values
+    }
+
+    /// Puts a heap and globals that were saved elsewhere in place of what a new instance has, and keeps them. No code runs.
+    ///
+    /// # Errors
+    /// A sentence that says why they do not fit the module. The instance must not be used then.
+    pub fn adopt(&mut self, heap: HeapSnapshot, globals: &[Val]) -> Result<(), String> {
+        let current = self.visible_globals();
+        let fits = current.len() == globals.len()
+            && current.iter().zip(globals).all(|(current, saved)| {
+                std::mem::discriminant(current) == std::mem::discriminant(saved)
+            });
+        if !fits {
+            return Err("its globals are not those of its module".into());
+        }
+        let least = self.heap_size();
+        if heap.size() < least {
+            return Err(format!(
+                "its heap has {} bytes, and the module needs {least} at least",
+                heap.size()
+            ));
+        }
+        if self.heap.is_none() && heap.size() > 0 {
+            return Err("it has a heap, and its module has none".into());
+        }
+        let mut mutable = self.current_globals();
+        for (global, saved) in self.module.visible_globals.iter().zip(globals) {
+            if let Some(slot) = global.mutable.and_then(|index| mutable.get_mut(index)) {
+                *slot = *saved;
+            }
+        }
+        self.restore(&heap.with_globals(mutable))
+            .map_err(|trap| trap.to_string())
+    }
+
     /// Executes `message`, which may use `limit` instructions.
     pub fn run(&mut self, entry: &Entry, mut message: Message, limit: u64) -> Ran {
         message.limit = limit;

@@ -3,6 +3,10 @@
 use crate::message::{Reject, RejectCode};
 use crate::store::StableMemory;
 use candid::Principal;
+use std::sync::Arc;
+
+/// Bytes of its log that a message may write at most; what comes after is left out.
+const MAX_LOG: usize = 4 * 1024;
 
 /// What kind of execution it is, which decides what the System API allows; the letters are those of the
 /// interface specification's table of System API contexts.
@@ -65,6 +69,28 @@ pub struct OutgoingCall {
     pub timeout_seconds: Option<u32>,
 }
 
+/// What surrounds the canister and its controllers can change: handed to every message, the same for all of one commit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Who `ic0.is_controller` says yes to.
+    pub controllers: Vec<Principal>,
+    /// Names and values, in ascending order of names.
+    pub environment_variables: Vec<(String, String)>,
+    /// What `ic0.canister_status` answers.
+    pub run_state: RunState,
+}
+
+/// Whether the canister takes calls (specification, "Canister status"); the numbers are those of `ic0.canister_status`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[repr(u32)]
+pub enum RunState {
+    #[default]
+    Running = 1,
+    /// It takes no calls, and those it has begun still end.
+    Stopping = 2,
+    Stopped = 3,
+}
+
 /// How a call was answered.
 pub type Response = Result<Vec<u8>, Reject>;
 
@@ -95,6 +121,7 @@ pub struct Message {
     pub answered: bool,
     /// When the global timer is due, nanoseconds since 1970 UTC; 0 for never.
     pub timer: u64,
+    pub surroundings: Arc<Surroundings>,
 
     pub stable: StableMemory,
     /// The answer it has given.
@@ -102,6 +129,8 @@ pub struct Message {
     pub accepted: bool,
     pub certified_data: Option<Vec<u8>>,
     pub calls: Vec<OutgoingCall>,
+    /// What it has printed, within [`MAX_LOG`]; kept also when it traps.
+    pub log: Vec<Vec<u8>>,
 
     pub(super) reply: Vec<u8>,
     pub(super) call: Option<OutgoingCall>,
@@ -127,14 +156,24 @@ impl Message {
             max_call_bytes: 0,
             answered: false,
             timer: 0,
+            surroundings: Arc::default(),
             stable,
             response: None,
             accepted: false,
             certified_data: None,
             calls: Vec::new(),
+            log: Vec::new(),
             reply: Vec::new(),
             call: None,
             limit: 0,
+        }
+    }
+
+    /// Takes down what the canister prints. Queries leave no log.
+    pub(super) fn print(&mut self, text: &[u8]) {
+        let used: usize = self.log.iter().map(Vec::len).sum();
+        if self.kind.is_replicated() && used + text.len() <= MAX_LOG {
+            self.log.push(text.to_vec());
         }
     }
 }

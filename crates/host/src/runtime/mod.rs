@@ -12,8 +12,10 @@ mod snapshot;
 mod system_api;
 
 pub use instance::{Entry, Instance, Ran};
-pub use message::{Callback, ContextKind, Message, OutgoingCall, Response, Trap};
-pub use module::{CompiledModule, MethodKind, ModuleError, START_EXPORT};
+pub use message::{
+    Callback, ContextKind, Message, OutgoingCall, Response, RunState, Surroundings, Trap,
+};
+pub use module::{CompiledModule, MAX_MODULE_BYTES, MethodKind, ModuleError, START_EXPORT};
 pub use snapshot::HeapSnapshot;
 
 use candid::Principal;
@@ -31,8 +33,6 @@ pub const THREAD_STACK_BYTES: usize = WASM_STACK_BYTES + 3 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct Environment {
     pub canister_id: Principal,
-    /// Who `ic0.is_controller` says yes to.
-    pub controllers: Vec<Principal>,
     /// Cycles the canister is told it has.
     pub cycle_balance: u128,
     /// Set once the keys of this home are known; `ic0.root_key_size` and `ic0.subnet_self_size` answer 0 before.
@@ -91,6 +91,11 @@ impl Runtime {
             heaps,
             environment: Arc::new(environment),
         })
+    }
+
+    /// Bytes a heap may have.
+    pub fn max_heap_bytes(&self) -> usize {
+        self.heaps.max_bytes()
     }
 
     /// The imports the System API does not have, or has with another signature.

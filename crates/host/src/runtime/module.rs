@@ -58,15 +58,29 @@ pub enum MethodKind {
     CompositeQuery,
 }
 
+/// A global that is exported or mutable, and so part of a snapshot: those that are exported first, in the order of the exports, then
+/// the other mutable ones, in the order of the module. It is the order of the Internet Computer's snapshots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct VisibleGlobal {
+    /// The name it is exported under by the rewritten module.
+    pub name: String,
+    /// Which of the mutable globals it is; `None` for one that never changes.
+    pub mutable: Option<usize>,
+}
+
 /// A module ready to be instantiated.
 pub struct CompiledModule {
     pub(super) pre: InstancePre<Host>,
     /// SHA-256 of the module as handed in.
     pub hash: [u8; 32],
+    /// Bytes of the module as handed in.
+    pub size: usize,
     /// Custom sections `icp:public …` and `icp:private …`.
     pub metadata: Vec<MetadataSection>,
     /// Names under which mutable globals are exported.
     pub(super) globals: Vec<String>,
+    /// The globals that snapshots hold, in the order they hold them.
+    pub(super) visible_globals: Vec<VisibleGlobal>,
     methods: BTreeMap<String, MethodKind>,
     entry_points: BTreeSet<String>,
     /// Whether queries may ask for the certificate of the certified data.
@@ -150,8 +164,10 @@ impl CompiledModule {
         Ok(CompiledModule {
             pre,
             hash,
+            size: wasm.len(),
             metadata: parts.metadata,
             globals: parts.globals,
+            visible_globals: parts.visible_globals,
             methods,
             entry_points,
             uses_data_certificate,
@@ -161,6 +177,11 @@ impl CompiledModule {
     /// How `method` is called; `None` where the canister has no such method.
     pub fn method(&self, method: &str) -> Option<MethodKind> {
         self.methods.get(method).copied()
+    }
+
+    /// How many globals a snapshot of it has.
+    pub fn visible_globals_count(&self) -> usize {
+        self.visible_globals.len()
     }
 
     /// Whether the module exports the entry point, such as `canister_init`.
@@ -219,6 +240,7 @@ fn save(module: &wasmtime::Module, file: &Path) {
 struct Parts {
     rewritten: Vec<u8>,
     globals: Vec<String>,
+    visible_globals: Vec<VisibleGlobal>,
     metadata: Vec<MetadataSection>,
     start: bool,
 }
@@ -229,6 +251,8 @@ impl Parts {
             |error: wasmparser::BinaryReaderError| ModuleError::Invalid(error.to_string());
         let mut exports = ExportSection::new();
         let mut globals = Vec::new();
+        let (mut mutable_indices, mut visible_globals) = (Vec::new(), Vec::new());
+        let mut exported_globals = BTreeSet::new();
         let mut metadata = Vec::new();
         let (mut start, mut has_memory, mut has_table) = (None, false, false);
         for payload in Parser::new(0).parse_all(wasm) {
@@ -273,6 +297,7 @@ impl Parts {
                         let name = format!("{GLOBAL_EXPORT}{index}");
                         exports.export(&name, ExportKind::Global, index);
                         globals.push(name);
+                        mutable_indices.push(index);
                     }
                 }
                 Payload::ExportSection(reader) => {
@@ -282,7 +307,14 @@ impl Parts {
                             ExternalKind::Func | ExternalKind::FuncExact => ExportKind::Func,
                             ExternalKind::Table => ExportKind::Table,
                             ExternalKind::Memory => ExportKind::Memory,
-                            ExternalKind::Global => ExportKind::Global,
+                            ExternalKind::Global => {
+                                exported_globals.insert(export.index);
+                                visible_globals.push(VisibleGlobal {
+                                    name: export.name.into(),
+                                    mutable: mutable_indices.binary_search(&export.index).ok(),
+                                });
+                                ExportKind::Global
+                            }
                             ExternalKind::Tag => ExportKind::Tag,
                         };
                         exports.export(export.name, kind, export.index);
@@ -317,9 +349,18 @@ impl Parts {
         if let Some(start) = start {
             exports.export(START_EXPORT, ExportKind::Func, start);
         }
+        for (position, (index, name)) in mutable_indices.iter().zip(&globals).enumerate() {
+            if !exported_globals.contains(index) {
+                visible_globals.push(VisibleGlobal {
+                    name: name.clone(),
+                    mutable: Some(position),
+                });
+            }
+        }
         Ok(Parts {
             rewritten: with_exports(wasm, &exports)?,
             globals,
+            visible_globals,
             metadata,
             start: start.is_some(),
         })

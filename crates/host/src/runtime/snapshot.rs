@@ -12,6 +12,9 @@ use wasmtime::Val;
 /// Pages in a chunk: 1 MiB of heap.
 const CHUNK_PAGES: usize = 256;
 
+/// Bytes of a chunk.
+const FILL: usize = CHUNK_PAGES * PAGE;
+
 type Page = Arc<[u8; PAGE]>;
 
 /// `None` is a page of zeros.
@@ -34,6 +37,48 @@ impl HeapSnapshot {
 
     pub(super) fn globals(&self) -> &[Val] {
         &self.globals
+    }
+
+    /// A heap of `size` bytes, a multiple of a WebAssembly page, whose content `fill` gives: it is called with ascending offsets and a buffer to
+    /// fill from there, as long as the rest or [`FILL`] bytes. Zeros take no memory. The globals are those of a module without any.
+    ///
+    /// # Errors
+    /// Those of `fill`.
+    pub fn build<E>(
+        size: usize,
+        mut fill: impl FnMut(u64, &mut [u8]) -> Result<(), E>,
+    ) -> Result<HeapSnapshot, E> {
+        let mut chunks = Vec::with_capacity(size.div_ceil(FILL));
+        let mut buffer = vec![0; FILL];
+        for start in (0..size).step_by(FILL) {
+            let part = &mut buffer[..FILL.min(size - start)];
+            fill(start as u64, part)?;
+            let mut chunk = vec![None; CHUNK_PAGES];
+            for (slot, page) in chunk.iter_mut().zip(part.as_chunks::<PAGE>().0) {
+                *slot = (page.iter().any(|byte| *byte != 0)).then(|| Arc::new(*page));
+            }
+            chunks.push(Arc::new(chunk));
+        }
+        Ok(HeapSnapshot {
+            chunks,
+            size,
+            globals: Vec::new(),
+        })
+    }
+
+    /// The pages that are not zeros, with their offsets in bytes, ascending.
+    pub fn pages(&self) -> impl Iterator<Item = (u64, &[u8; PAGE])> {
+        self.chunks.iter().enumerate().flat_map(|(index, chunk)| {
+            chunk.iter().enumerate().filter_map(move |(offset, page)| {
+                let number = (index * CHUNK_PAGES + offset) as u64;
+                page.as_ref().map(|page| (number * PAGE as u64, &**page))
+            })
+        })
+    }
+
+    /// The same heap with other values of the module's mutable globals.
+    pub(super) fn with_globals(self, globals: Vec<Val>) -> HeapSnapshot {
+        HeapSnapshot { globals, ..self }
     }
 
     /// This snapshot with the pages in `changed` as `heap` has them now.

@@ -49,11 +49,7 @@ impl Opened {
     /// A new one is made aside, flushed and then renamed: at its place there is a whole database, or none. So a loss of power
     /// during the first start does not leave a file that every later start refuses.
     pub fn open(folder: &Path, max_bytes: Option<usize>) -> Result<Opened, StoreError> {
-        if !folder
-            .join(DATA_FILE)
-            .try_exists()
-            .map_err(StoreError::io)?
-        {
+        if !folder.join(DATA_FILE).try_exists().map_err(StoreError::io)? {
             create(folder, max_bytes)?;
         }
         let file = File::open(folder.join(DATA_FILE)).map_err(StoreError::io)?;
@@ -100,8 +96,8 @@ fn create(folder: &Path, max_bytes: Option<usize>) -> Result<(), StoreError> {
 
 fn open_in(folder: &Path, max_bytes: Option<usize>) -> Result<Opened, StoreError> {
     let env = match max_bytes {
-        Some(bytes) => open_environment(folder, &[bytes])?,
-        None => open_environment(folder, &MAP_SIZES)?,
+        Some(bytes) => open_environment(folder, &[bytes], EnvFlags::empty())?,
+        None => open_environment(folder, &MAP_SIZES, EnvFlags::empty())?,
     };
     let txn = env.write_txn()?;
     let tables = env.create_databases_and_commit(txn, |open, txn| -> Result<_, heed::Error> {
@@ -126,7 +122,16 @@ fn open_in(folder: &Path, max_bytes: Option<usize>) -> Result<Opened, StoreError
     Ok(Opened { env, tables })
 }
 
-fn open_environment(folder: &Path, sizes: &[usize]) -> Result<Env<WithoutTls>, StoreError> {
+/// Opens the environment in `folder` to read what another process may be writing.
+pub fn open_to_read(folder: &Path) -> Result<Env<WithoutTls>, StoreError> {
+    open_environment(folder, &MAP_SIZES, EnvFlags::READ_ONLY)
+}
+
+fn open_environment(
+    folder: &Path,
+    sizes: &[usize],
+    flags: EnvFlags,
+) -> Result<Env<WithoutTls>, StoreError> {
     let mut last = None;
     for size in sizes {
         let mut options = EnvOpenOptions::new().read_txn_without_tls();
@@ -135,8 +140,8 @@ fn open_environment(folder: &Path, sizes: &[usize]) -> Result<Env<WithoutTls>, S
             .max_dbs(MAX_TABLES)
             .max_readers(MAX_READERS);
         // SAFETY: no read-ahead changes no guarantee. The folder's lock keeps other processes from opening the
-        // environment, and nothing in this process opens it twice or truncates its files.
-        let opened = unsafe { options.flags(EnvFlags::NO_READ_AHEAD).open(folder) };
+        // environment but to read it ([`super::Reader`]), and nothing in this process opens it twice or truncates its files.
+        let opened = unsafe { options.flags(EnvFlags::NO_READ_AHEAD | flags).open(folder) };
         match opened {
             Ok(env) => return Ok(env),
             // The address space may be limited; a smaller reservation may still fit.

@@ -7,6 +7,8 @@
 //! | `data/`   | the database                                                     |
 //! | `keys/`   | secrets, one file each, readable by the owner only               |
 //! | `cache/`  | compiled modules; may be deleted at any time                     |
+//! | `snapshots/` | snapshots of the canister, a folder each                      |
+//! | `chunks/` | pieces of a module that is not complete yet                      |
 
 use super::FORMAT_VERSION;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -74,9 +76,7 @@ impl Folder {
         match fs::read_to_string(&version) {
             Ok(found) if found.trim() == FORMAT_VERSION.to_string() => {}
             // Its records are read as they are, and what is written from now on only this version reads.
-            Ok(found) if found.trim() == WITHOUT_CHECKSUMS => {
-                write_version(&version).map_err(fail)?
-            }
+            Ok(found) if found.trim() == WITHOUT_CHECKSUMS => write_version(&version).map_err(fail)?,
             Ok(found) => {
                 return Err(FolderError::OtherVersion {
                     folder: path.to_path_buf(),
@@ -102,6 +102,36 @@ impl Folder {
     /// Where the database lies.
     pub fn data(&self) -> PathBuf {
         self.path.join("data")
+    }
+
+    /// Where snapshots of the canister are.
+    pub fn snapshots(&self) -> PathBuf {
+        self.path.join("snapshots")
+    }
+
+    /// Where the chunks of a module are gathered that comes in pieces.
+    pub fn chunks(&self) -> PathBuf {
+        self.path.join("chunks")
+    }
+
+    /// Whether a folder is a state folder of this version, which somebody else may be using.
+    ///
+    /// # Errors
+    /// [`FolderError::Foreign`] where it is none, [`FolderError::OtherVersion`].
+    pub fn check_version(path: &Path) -> Result<(), FolderError> {
+        let foreign = || FolderError::Foreign(path.to_path_buf());
+        match fs::read_to_string(path.join("version")) {
+            Ok(found) if found.trim() == FORMAT_VERSION.to_string() => Ok(()),
+            Ok(found) => Err(FolderError::OtherVersion {
+                folder: path.to_path_buf(),
+                found: found.trim().chars().take(20).collect(),
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(foreign()),
+            Err(error) => Err(FolderError::Io {
+                folder: path.to_path_buf(),
+                error,
+            }),
+        }
     }
 
     /// Where compiled modules may be kept.

@@ -7,7 +7,7 @@
 //! | ---------- | --------------------------------------- | ------------------------------------------------- |
 //! | `meta`     | `canister`                              | [`CanisterRecord`]                                |
 //! |            | `wasm`                                  | the installed module, as it was handed in         |
-//! | `stable`   | index of the unit, u64 big-endian       | header with checksum, [`UNIT_BYTES`] of stable memory |
+//! | `stable`   | index of the unit and its generation, u64 big-endian | header with checksum, [`UNIT_BYTES`] of stable memory |
 //! | `present`  | index of a block of units, likewise     | header with checksum, a bit for every unit ever written |
 //! | `requests` | request id, 32 bytes                    | [`RequestRecord`]                                 |
 //! | `expiries` | expiry u64 big-endian, then request id  | nothing                                           |
@@ -20,6 +20,7 @@
 mod audit;
 mod database;
 mod folder;
+mod generations;
 mod pages;
 mod presence;
 mod records;
@@ -31,6 +32,7 @@ mod view;
 
 pub use audit::{Audit, audit};
 pub use folder::{Folder, FolderError, private_dir, replace};
+pub use generations::{ReadError, Reader};
 pub use records::{CanisterRecord, RequestRecord};
 pub use stable::{MAX_STABLE_PAGES, Overlay, StableError, StableMemory, WASM_PAGE};
 pub use view::View;
@@ -65,9 +67,7 @@ pub enum StoreError {
     #[error("the state folder's database failed: {0}")]
     Database(#[source] heed::Error),
     /// What is on the disk is not what was written. Nothing of it is handed out; everything else can be read.
-    #[error(
-        "the state folder is damaged: {0} is not what was written; `keepsake check` says what else is affected"
-    )]
+    #[error("the state folder is damaged: {0} is not what was written; `keepsake check` says what else is affected")]
     Damaged(String),
     #[error("the state folder's database holds a record this version cannot read: {0}")]
     Record(String),
@@ -158,6 +158,14 @@ impl Store {
     /// # Errors
     /// Nothing of it is visible then. After one, [`Store::repair`] has to succeed before anything is committed again.
     pub fn commit(&self, commit: &Commit<'_>) -> Result<Vec<RequestId>, StoreError> {
+        self.transact(|tables, txn| write(tables, txn, commit))
+    }
+
+    /// Does `work` in a transaction of its own and waits until it is on the disk.
+    fn transact<T>(
+        &self,
+        work: impl FnOnce(Tables, &mut RwTxn<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let opened = {
             let state = self.read();
             match (&state.opened, state.health) {
@@ -166,7 +174,7 @@ impl Store {
             }
         };
         let mut txn = opened.env.write_txn()?;
-        let pruned = write(opened.tables, &mut txn, commit)?;
+        let done = work(opened.tables, &mut txn)?;
         if let Err(error) = txn.commit() {
             // Where the last step failed, LMDB cannot tell what is on the disk, and says so to everyone from then on.
             if let Err(heed::Error::Mdb(heed::MdbError::Panic)) = opened.env.read_txn() {
@@ -174,7 +182,7 @@ impl Store {
             }
             return Err(error.into());
         }
-        Ok(pruned)
+        Ok(done)
     }
 
     /// Makes the database usable again after a failed commit: opens it again where LMDB has given it up, which waits until nothing
@@ -212,10 +220,7 @@ impl Store {
         let Some(opened) = &state.opened else {
             return Err(StoreError::Closed);
         };
-        Ok(View {
-            txn: opened.env.clone().static_read_txn()?,
-            tables: opened.tables,
-        })
+        View::new(opened.env.clone().static_read_txn()?, opened.tables)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -232,18 +237,7 @@ fn write(
     txn: &mut RwTxn<'_>,
     commit: &Commit<'_>,
 ) -> Result<Vec<RequestId>, StoreError> {
-    let mut marker = Marker::new(tables);
-    for (index, data) in commit.units.units() {
-        let header = seal::unit_header(Place::Unit(index), data);
-        tables
-            .stable
-            .put_reserved(txn, &index, UNIT_HEADER + UNIT_BYTES, |space| {
-                space.write_all(&header)?;
-                space.write_all(data)
-            })?;
-        marker.mark(txn, index)?;
-    }
-    marker.finish(txn)?;
+    write_units(tables, txn, commit.units.base(), commit.units.units())?;
     for (id, record) in commit.requests {
         tables.requests.put(txn, id, &record.to_bytes(id)?)?;
         tables
@@ -258,6 +252,28 @@ fn write(
         .meta
         .put(txn, "canister", &commit.canister.to_bytes()?)?;
     Ok(pruned)
+}
+
+/// Writes units, in ascending order of their indices, at `base` and after.
+fn write_units<'a>(
+    tables: Tables,
+    txn: &mut RwTxn<'_>,
+    base: u64,
+    units: impl Iterator<Item = (u64, &'a [u8; UNIT_BYTES])>,
+) -> Result<(), StoreError> {
+    let mut marker = Marker::new(tables);
+    for (index, data) in units {
+        let index = base + index;
+        let header = seal::unit_header(Place::Unit(index), data);
+        tables
+            .stable
+            .put_reserved(txn, &index, UNIT_HEADER + UNIT_BYTES, |space| {
+                space.write_all(&header)?;
+                space.write_all(data)
+            })?;
+        marker.mark(txn, index)?;
+    }
+    marker.finish(txn)
 }
 
 /// Forgets expired requests, and returns them. A key that does not belong to its request, which only decay can bring about, goes alone:

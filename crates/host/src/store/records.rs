@@ -4,6 +4,8 @@
 use super::StoreError;
 use super::seal::{self, Place};
 use crate::message::{Reject, RejectCode, RequestId, RequestInfo, RequestStatus};
+use crate::runtime::RunState;
+use crate::settings::Settings;
 use candid::Principal;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -23,6 +25,14 @@ pub struct CanisterRecord {
     pub canister_version: u64,
     /// Counts the commits.
     pub commit: u64,
+    /// Which of the contents that stable memory has had is the present one; see [`super::generations`].
+    #[serde(default)]
+    pub generation: u64,
+    /// What its controllers have set; `None` in a state of before there were settings.
+    #[serde(default)]
+    pub settings: Option<Settings>,
+    #[serde(default)]
+    pub run_state: RunState,
 }
 
 impl CanisterRecord {

@@ -27,10 +27,24 @@ type UnitData = [u8; UNIT_BYTES];
 /// Changed units, by index.
 #[derive(Default)]
 pub struct Overlay {
+    /// Where the database has the unit of index 0; see [`super::generations`].
+    base: u64,
     units: HashMap<u64, Box<UnitData>>,
 }
 
 impl Overlay {
+    pub(super) fn new(base: u64) -> Overlay {
+        Overlay {
+            base,
+            units: HashMap::new(),
+        }
+    }
+
+    /// Where the database has the unit of index 0.
+    pub(super) fn base(&self) -> u64 {
+        self.base
+    }
+
     /// The changed units in ascending order, which is the order the database takes them fastest in.
     pub fn units(&self) -> impl Iterator<Item = (u64, &UnitData)> {
         let mut indices: Vec<u64> = self.units.keys().copied().collect();
@@ -86,11 +100,12 @@ impl StableMemory {
     /// Stable memory of `pages` WebAssembly pages as of `view`, with the changes of a group that may or may not have reached
     /// `view` on top.
     pub fn new(view: View, committing: Option<Arc<Overlay>>, pages: u64) -> Self {
+        let group = Overlay::new(view.base);
         StableMemory {
             view,
             located: Box::new([None; LOCATED_SLOTS]),
             committing,
-            group: Overlay::default(),
+            group,
             group_pages: pages,
             message: Overlay::default(),
             message_pages: pages,
@@ -177,6 +192,11 @@ impl StableMemory {
     /// Ends the group: its changes and the size after it, to be committed.
     pub fn into_group(self) -> (Overlay, u64) {
         (self.group, self.group_pages)
+    }
+
+    /// Ends the group where nothing is to be committed: what it has changed, over the view it was made on, and the size after it.
+    pub fn accepted_over_view(self) -> (View, Overlay, u64) {
+        (self.view, self.group, self.group_pages)
     }
 
     /// Bytes the group will write.

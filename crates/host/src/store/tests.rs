@@ -1,6 +1,7 @@
 //! The store against a plain model: random messages, groups, commits and reopenings.
 
 use super::*;
+use crate::runtime::RunState;
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -83,6 +84,9 @@ fn record() -> CanisterRecord {
         certified_data: serde_bytes::ByteBuf::new(),
         canister_version: 0,
         commit: 0,
+        generation: 0,
+        settings: None,
+        run_state: RunState::Running,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reading the database: everything as of one commit, each record verified against its checksum before it is handed out.
 
 use super::seal::{self, Place};
-use super::{CanisterRecord, RequestRecord, StoreError, Tables, UNIT_BYTES};
+use super::{CanisterRecord, RequestRecord, StoreError, Tables, UNIT_BYTES, generations};
 use crate::message::RequestId;
 use heed::{RoTxn, WithoutTls};
 use sha2::{Digest, Sha256};
@@ -10,14 +10,39 @@ use sha2::{Digest, Sha256};
 pub struct View {
     pub(super) txn: RoTxn<'static, WithoutTls>,
     pub(super) tables: Tables,
+    /// The canister's record, where there is one that can be read.
+    pub(super) record: Option<CanisterRecord>,
+    /// Where the database has the unit of index 0; see [`super::generations`].
+    pub(super) base: u64,
 }
 
 impl View {
+    pub(super) fn new(
+        txn: RoTxn<'static, WithoutTls>,
+        tables: Tables,
+    ) -> Result<View, StoreError> {
+        let mut view = View {
+            txn,
+            tables,
+            record: None,
+            base: 0,
+        };
+        // One that cannot be read is an error for who asks for it; everything else is not.
+        if let Ok(Some(record)) = view.canister() {
+            view.base = generations::base(record.generation);
+            view.record = Some(record);
+        }
+        Ok(view)
+    }
+
     /// The canister's record; `None` in a store nothing was ever committed to.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] where it is not what was written, as in every other look-up here.
     pub fn canister(&self) -> Result<Option<CanisterRecord>, StoreError> {
+        if let Some(record) = &self.record {
+            return Ok(Some(record.clone()));
+        }
         match self.tables.meta.get(&self.txn, "canister")? {
             Some(bytes) => CanisterRecord::from_bytes(bytes).map(Some),
             None => Ok(None),
@@ -76,6 +101,7 @@ impl View {
     /// The data of one unit, verified; `None` where nothing was ever written. The slice points into the
     /// database's pages, which stay as they are while this view lives.
     pub(super) fn unit(&self, index: u64) -> Result<Option<&[u8; UNIT_BYTES]>, StoreError> {
+        let index = self.base + index;
         let found = match self.tables.stable.get(&self.txn, &index)? {
             Some(record) => seal::open_unit(Place::Unit(index), record).map(|(data, _)| Some(data)),
             // What was never written reads as zeros, so what was lost must not pass for it.

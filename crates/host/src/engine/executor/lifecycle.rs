@@ -2,31 +2,17 @@
 
 use super::super::commit::Answer;
 use super::super::error::{InstallError, Installed, OpenError};
+use super::super::management::code::InstallMode;
+use super::super::start::{
+    Failed, MAX_INSTALL_INSTRUCTIONS, NO_ARGUMENTS, Started, start_instance, surroundings,
+};
 use super::{Executor, Live};
 use crate::message::{CanisterState, Reject, RejectCode, RequestStatus};
-use crate::runtime::{CompiledModule, ContextKind, Entry, Instance, Message, START_EXPORT, Trap};
+use crate::runtime::{CompiledModule, ContextKind, Entry, Message, RunState};
+use crate::settings::Settings;
 use crate::store::{RequestRecord, StableMemory, StoreError};
 use candid::Principal;
 use std::sync::{Arc, mpsc};
-
-/// Instructions an installation or an upgrade may use.
-const MAX_INSTALL_INSTRUCTIONS: u64 = 300_000_000_000;
-
-/// An empty list of Candid values: what canister_post_upgrade is given when the engine is opened, where nobody passes an argument.
-const NO_ARGUMENTS: &[u8] = b"DIDL\x00\x00";
-
-/// An instance that has been started, and what it set meanwhile.
-struct Started {
-    instance: Instance,
-    certified_data: Option<Vec<u8>>,
-    timer: u64,
-}
-
-/// What trapped, and how.
-struct Failed {
-    stage: &'static str,
-    trap: Trap,
-}
 
 impl Executor<'_> {
     /// Takes the state from the disk and starts the canister in it, as after an upgrade to the same module. What was under way ends as rejected.
@@ -54,11 +40,16 @@ impl Executor<'_> {
         let certified_epoch = self.live.certified_epoch + 1;
         self.live = Live::empty();
         self.live.certified_epoch = certified_epoch;
-        let mut state = CanisterState {
-            controllers: self.shared.controllers.clone(),
-            ..CanisterState::default()
-        };
+        let mut state = CanisterState::default();
+        let (mut settings, mut run_state) = (Settings::default(), RunState::Running);
         if let Some(record) = record {
+            settings = record.settings.unwrap_or_default();
+            // Nothing that was under way is any more.
+            run_state = match record.run_state {
+                RunState::Running => RunState::Running,
+                RunState::Stopping | RunState::Stopped => RunState::Stopped,
+            };
+            self.live.generation = record.generation;
             state.module_hash = record.module_hash;
             state.certified_data = record.certified_data.into_vec();
             self.live.time = record.time;
@@ -67,6 +58,12 @@ impl Executor<'_> {
             self.live.commit = record.commit;
         }
         self.live.time = self.now();
+        if settings.controllers.is_empty() {
+            settings.controllers = self.shared.first_controllers.clone();
+        }
+        state.controllers = settings.controllers.clone();
+        self.live.surroundings = Arc::new(surroundings(&settings, run_state));
+        self.live.settings = Arc::new(settings);
         self.live.state = Arc::new(state);
         self.group.state_changed = true;
         self.group.requests = interrupted;
@@ -101,11 +98,13 @@ impl Executor<'_> {
         self.live.module = Some(module.clone());
         let mut stable = self.take_stable()?;
         let started;
+        let caller = self.installer();
         (stable, started) = self.start(
             &module,
             "canister_post_upgrade",
-            NO_ARGUMENTS.to_vec(),
+            NO_ARGUMENTS,
             stable,
+            caller,
         );
         match started {
             Ok(started) => {
@@ -115,7 +114,7 @@ impl Executor<'_> {
             }
             Err(failed) => {
                 stable.discard();
-                let fault = format!("its {} trapped: {}", failed.stage, failed.trap);
+                let fault = failed.to_string();
                 tracing::error!(%fault, "the canister does not run");
                 self.live.fault = Some(fault);
             }
@@ -141,16 +140,34 @@ impl Executor<'_> {
             drop(answer.send(Ok(Installed::Unchanged)));
             return;
         }
-        match self.change_module(&module, arg, installed.is_some()) {
-            Ok(()) => {}
-            Err(error) => {
-                drop(answer.send(Err(error)));
-                return;
-            }
+        let mode = match installed {
+            Some(_) => InstallMode::Upgrade {
+                skip_pre_upgrade: false,
+            },
+            None => InstallMode::Install,
+        };
+        let caller = self.installer();
+        if let Err(error) = self.change_module(&module, arg, mode, caller) {
+            drop(answer.send(Err(error)));
+            return;
         }
+        self.adopt_module(module, wasm);
+        let done = match installed {
+            Some(_) => Installed::Upgraded,
+            None => Installed::Installed,
+        };
+        self.group.answers.push(Answer::Install(answer, done));
+        self.seal();
+        // Whoever installs is told by the committer.
+        let _ = self.wait_for_commit();
+    }
+
+    /// Makes `module` the installed one: its code is in place and what it runs at an installation has been run.
+    pub(super) fn adopt_module(&mut self, module: Arc<CompiledModule>, wasm: Vec<u8>) {
         let state = Arc::make_mut(&mut self.live.state);
         state.module_hash = Some(module.hash);
         state.metadata = module.metadata.clone();
+        tracing::info!(module = %hex::encode(module.hash), "the canister is installed");
         self.live.module = Some(module);
         self.live.fault = None;
         self.live.canister_version += 1;
@@ -158,42 +175,38 @@ impl Executor<'_> {
         self.group.state_changed = true;
         self.group.wasm = Some(wasm);
         self.group.touch();
-        let done = match installed {
-            Some(_) => Installed::Upgraded,
-            None => Installed::Installed,
-        };
-        self.group.answers.push(Answer::Install(answer, done));
-        if let Some(hash) = self.live.state.module_hash {
-            tracing::info!(module = %hex::encode(hash), ?done, "the canister is installed");
-        }
-        self.seal();
-        // Whoever installs is told by the committer.
-        let _ = self.wait_for_commit();
+        self.stop_when_idle();
     }
 
     /// Runs what an installation runs. A trap leaves the instance of before and its state as they were.
-    fn change_module(
+    pub(super) fn change_module(
         &mut self,
         module: &Arc<CompiledModule>,
         arg: Vec<u8>,
-        upgrade: bool,
+        mode: InstallMode,
+        caller: Principal,
     ) -> Result<(), InstallError> {
-        let mut stable = self
-            .take_stable()
-            .map_err(|error| InstallError::Storage(error.to_string()))?;
+        let mut stable = match mode {
+            InstallMode::Reinstall => self.next_stable(),
+            _ => self.take_stable(),
+        }
+        .map_err(|error| InstallError::Storage(error.to_string()))?;
         let mut result = Ok(());
-        if upgrade {
-            (stable, result) = self.pre_upgrade(stable);
+        if mode
+            == (InstallMode::Upgrade {
+                skip_pre_upgrade: false,
+            })
+        {
+            (stable, result) = self.pre_upgrade(stable, caller);
         }
         let started = match result {
             Ok(()) => {
-                let entry = if upgrade {
-                    "canister_post_upgrade"
-                } else {
-                    "canister_init"
+                let entry = match mode {
+                    InstallMode::Upgrade { .. } => "canister_post_upgrade",
+                    InstallMode::Install | InstallMode::Reinstall => "canister_init",
                 };
                 let started;
-                (stable, started) = self.start(module, entry, arg, stable);
+                (stable, started) = self.start(module, entry, &arg, stable, caller);
                 started
             }
             Err(failed) => Err(failed),
@@ -202,12 +215,22 @@ impl Executor<'_> {
             Ok(started) => {
                 stable.accept();
                 self.group.stable = Some(stable);
+                if mode == InstallMode::Reinstall {
+                    self.live.generation += 1;
+                    self.live.stable_pages = 0;
+                    self.set_certified_data(Vec::new());
+                }
                 self.take_over(started);
                 Ok(())
             }
             Err(Failed { stage, trap }) => {
-                stable.discard();
-                self.group.stable = Some(stable);
+                self.shared
+                    .log
+                    .add([format!("[TRAP]: {stage}: {trap}").into_bytes()]);
+                if mode != InstallMode::Reinstall {
+                    stable.discard();
+                    self.group.stable = Some(stable);
+                }
                 if let Some(instance) = &mut self.live.instance
                     && let Err(trap) = instance.drop_changes()
                 {
@@ -222,10 +245,13 @@ impl Executor<'_> {
     }
 
     /// Runs canister_pre_upgrade of the old module. What it does to the heap is not kept: the heap is about to go.
-    fn pre_upgrade(&mut self, stable: StableMemory) -> (StableMemory, Result<(), Failed>) {
+    fn pre_upgrade(
+        &mut self,
+        stable: StableMemory,
+        caller: Principal,
+    ) -> (StableMemory, Result<(), Failed>) {
         const STAGE: &str = "canister_pre_upgrade";
         let time = self.now();
-        let caller = self.installer();
         let Some(instance) = &mut self.live.instance else {
             return (stable, Ok(()));
         };
@@ -234,6 +260,7 @@ impl Executor<'_> {
         }
         let mut message = Message::new(ContextKind::PreUpgrade, caller, time, stable);
         message.canister_version = self.live.canister_version;
+        message.surroundings = self.live.surroundings.clone();
         let ran = instance.run(
             &Entry::Export(STAGE.into()),
             message,
@@ -243,60 +270,43 @@ impl Executor<'_> {
         (ran.message.stable, result)
     }
 
-    /// Makes an instance and runs its start function and `entry`.
+    /// Makes an instance and runs its start function and `entry`, for `caller`.
     fn start(
         &mut self,
         module: &Arc<CompiledModule>,
         entry: &'static str,
-        arg: Vec<u8>,
-        mut stable: StableMemory,
+        arg: &[u8],
+        stable: StableMemory,
+        caller: Principal,
     ) -> (StableMemory, Result<Started, Failed>) {
-        let failed = |stage| move |trap| Failed { stage, trap };
-        let mut instance = match Instance::new(&self.shared.runtime, module) {
-            Ok(instance) => instance,
-            Err(trap) => return (stable, Err(failed("instantiation")(trap))),
-        };
-        let (mut certified_data, mut timer) = (None, 0);
-        let stages = [
-            (START_EXPORT, "start function", ContextKind::Start),
-            (entry, entry, ContextKind::Init),
-        ];
-        for (export, stage, kind) in stages {
-            if !module.has(export) {
-                continue;
-            }
-            let mut message = Message::new(kind, self.installer(), self.now(), stable);
-            message.arg = if kind == ContextKind::Init {
-                arg.clone()
-            } else {
-                Vec::new()
-            };
-            message.canister_version = self.live.canister_version + 1;
-            let ran = instance.run(
-                &Entry::Export(export.into()),
-                message,
-                MAX_INSTALL_INSTRUCTIONS,
-            );
-            stable = ran.message.stable;
-            if let Err(trap) = ran.result {
-                return (stable, Err(failed(stage)(trap)));
-            }
-            certified_data = ran.message.certified_data.or(certified_data);
-            timer = ran.message.timer;
-        }
-        if let Err(error) = instance.keep() {
-            let trap = Trap::Host(format!("the heap could not be kept: {error}"));
-            return (stable, Err(failed("start")(trap)));
-        }
-        let started = Started {
-            instance,
-            certified_data,
-            timer,
-        };
-        (stable, Ok(started))
+        let time = self.now();
+        let live = &self.live;
+        start_instance(
+            &self.shared.runtime,
+            module,
+            entry,
+            arg,
+            stable,
+            &|message| {
+                message.caller = caller;
+                message.time = time;
+                message.canister_version = live.canister_version + 1;
+                message.surroundings = live.surroundings.clone();
+            },
+        )
+    }
+
+    /// Stable memory with nothing in it, in the generation that comes next.
+    fn next_stable(&mut self) -> Result<StableMemory, StoreError> {
+        let view = self.shared.store.view()?;
+        let mut stable =
+            StableMemory::new(view.in_generation(self.live.generation + 1), None, 0);
+        stable.limit(self.shared.limits.stable_pages);
+        Ok(stable)
     }
 
     fn take_over(&mut self, started: Started) {
+        self.shared.log.add(started.log);
         self.live.instance = Some(started.instance);
         self.live.timer = started.timer;
         if let Some(data) = started.certified_data {
@@ -305,7 +315,7 @@ impl Executor<'_> {
     }
 
     /// Commits what has been executed so far, and waits for it.
-    fn end_group(&mut self) -> Result<(), String> {
+    pub(super) fn end_group(&mut self) -> Result<(), String> {
         self.wait_for_commit()?;
         if self.group.messages > 0 {
             self.seal();
@@ -328,7 +338,7 @@ impl Executor<'_> {
 
     /// Who canister_init and canister_post_upgrade see as their caller.
     fn installer(&self) -> Principal {
-        let controllers = &self.shared.controllers;
+        let controllers = &self.live.settings.controllers;
         controllers
             .first()
             .copied()

@@ -3,11 +3,13 @@
 use super::super::calls::{CallbackId, ContextId, Origin, Task};
 use super::super::commit::Answer;
 use super::super::error::SubmitError;
-use super::super::{CYCLE_BALANCE, Executed, management, rejects};
+use super::super::{Executed, rejects};
 use super::Executor;
 use crate::message::{Ingress, Reject, RequestStatus};
-use crate::runtime::{ContextKind, Entry, Message, MethodKind, OutgoingCall, Response, Trap};
-use crate::store::{RequestRecord, StableMemory, StoreError, WASM_PAGE};
+use crate::runtime::{
+    ContextKind, Entry, Message, MethodKind, OutgoingCall, Response, RunState, Trap,
+};
+use crate::store::{RequestRecord, StableMemory, StoreError};
 use candid::Principal;
 use std::sync::Arc;
 
@@ -37,9 +39,7 @@ impl Executor<'_> {
             expiry: ingress.expiry,
         };
         if ingress.canister_id == Principal::management_canister() {
-            let response = self.call_management(&ingress.method, &ingress.arg, ingress.sender);
-            self.group.touch();
-            self.deliver(origin, response, 0);
+            self.begin_management(origin, ingress.sender, &ingress.method, ingress.arg);
         } else {
             self.begin_call(origin, ingress.sender, &ingress.method, ingress.arg, 0);
         }
@@ -54,6 +54,11 @@ impl Executor<'_> {
         arg: Vec<u8>,
         deadline: u64,
     ) {
+        if self.run_state() != RunState::Running {
+            let reject = rejects::halted(self.shared.canister_id, self.run_state());
+            self.refuse(origin, reject);
+            return;
+        }
         let (Some(module), true) = (&self.live.module, self.live.instance.is_some()) else {
             let reject = match &self.live.fault {
                 Some(fault) => rejects::not_running(fault),
@@ -184,6 +189,7 @@ impl Executor<'_> {
         message.canister_version = self.live.canister_version;
         message.timer = self.live.timer;
         message.max_reply = MAX_UPDATE_REPLY;
+        message.surroundings = self.live.surroundings.clone();
         (message.max_calls, message.max_call_bytes) = self.calls.budget();
         fill(&mut message);
         let limit = left.min(self.shared.limits.update_instructions);
@@ -194,8 +200,10 @@ impl Executor<'_> {
             calls,
             certified_data,
             timer,
+            log,
             ..
         } = ran.message;
+        self.shared.log.add(log);
         let keeps = kind != ContextKind::ReplicatedQuery;
         let mut result = ran.result;
         if result.is_ok() && keeps {
@@ -221,6 +229,7 @@ impl Executor<'_> {
         self.group.stable = Some(stable);
         if let Err(trap) = &result {
             tracing::debug!(%trap, ?kind, "a message trapped");
+            self.shared.log.add([format!("[TRAP]: {trap}").into_bytes()]);
         }
         Outcome {
             result,
@@ -255,6 +264,7 @@ impl Executor<'_> {
                 self.answer(id, Err(failure.unwrap_or_else(rejects::no_response)));
             }
             self.calls.close(id);
+            self.stop_when_idle();
         } else if !context.answered
             && let Origin::Ingress {
                 id,
@@ -306,7 +316,7 @@ impl Executor<'_> {
     }
 
     /// Turns a call away without keeping anything of it: it may be sent again.
-    fn refuse(&mut self, origin: Origin, reject: Reject) {
+    pub(super) fn refuse(&mut self, origin: Origin, reject: Reject) {
         match origin {
             Origin::Ingress { id, .. } => {
                 self.shared
@@ -336,24 +346,17 @@ impl Executor<'_> {
             });
             return;
         } else if call.callee == Principal::management_canister() {
-            self.call_management(&call.method, &call.arg, itself)
+            // In line like any other call, so that it takes place after this message's commit can.
+            self.calls.push(Task::Management {
+                method: call.method,
+                arg: call.arg,
+                callback,
+            });
+            return;
         } else {
             Err(rejects::no_canister(&call.callee))
         };
         self.calls.push(Task::Answer { callback, response });
-    }
-
-    fn call_management(&self, method: &str, arg: &[u8], caller: Principal) -> Response {
-        let heap = self.live.instance.as_ref();
-        let status = management::Status {
-            canister_id: self.shared.canister_id,
-            state: &self.live.state,
-            cycle_balance: CYCLE_BALANCE,
-            heap_bytes: heap.map_or(0, |instance| instance.snapshot().size() as u64),
-            stable_bytes: self.live.stable_pages * WASM_PAGE,
-            canister_version: self.live.canister_version,
-        };
-        management::call(method, arg, caller, &status)
     }
 
     /// Stable memory as the group has left it, for the next message.

@@ -5,6 +5,7 @@
 //! a commit fails, everything not committed is dropped and the canister is started anew from what is on the disk, as after a crash (I1).
 
 mod lifecycle;
+mod management;
 mod messages;
 
 use super::calls::{Calls, Origin, Task};
@@ -14,7 +15,8 @@ use super::inbox::{Job, Wake};
 use super::published::Version;
 use super::{Executed, Shared, rejects, wall_clock};
 use crate::message::{CanisterState, RequestId};
-use crate::runtime::{CompiledModule, HeapSnapshot, Instance};
+use crate::runtime::{CompiledModule, HeapSnapshot, Instance, RunState, Surroundings};
+use crate::settings::Settings;
 use crate::store::{CanisterRecord, Overlay, RequestRecord, StableMemory};
 use serde_bytes::ByteBuf;
 use std::sync::{Arc, mpsc};
@@ -42,6 +44,10 @@ struct Live {
     instance: Option<Instance>,
     fault: Option<String>,
     state: Arc<CanisterState>,
+    settings: Arc<Settings>,
+    surroundings: Arc<Surroundings>,
+    /// Which of the contents that stable memory has had is the present one.
+    generation: u64,
     time: u64,
     canister_version: u64,
     stable_pages: u64,
@@ -93,6 +99,8 @@ struct Executor<'a> {
     broken: Option<Broken>,
     /// The instance could not be brought back after a message: what to report.
     lost: Option<String>,
+    /// Who waits for the canister to be stopped.
+    stoppers: Vec<management::Stopper>,
     /// A message of the canister to itself is next, if there is one; else one from outside. They take turns.
     own_turn: bool,
     last_housekeeping: Instant,
@@ -124,6 +132,7 @@ pub fn run(
         committing: None,
         broken: None,
         lost: None,
+        stoppers: Vec::new(),
         own_turn: false,
         last_housekeeping: Instant::now(),
     };
@@ -143,6 +152,9 @@ impl Live {
             instance: None,
             fault: None,
             state: Arc::default(),
+            settings: Arc::default(),
+            surroundings: Arc::default(),
+            generation: 0,
             time: 0,
             canister_version: 0,
             stable_pages: 0,
@@ -212,6 +224,7 @@ impl Executor<'_> {
     fn timer_due(&self) -> Option<u64> {
         let module = self.live.module.as_ref()?;
         let active = self.live.timer != 0
+            && self.run_state() == RunState::Running
             && self.live.instance.is_some()
             && module.has("canister_global_timer");
         active.then_some(self.live.timer)
@@ -239,6 +252,7 @@ impl Executor<'_> {
             return;
         }
         self.last_housekeeping = Instant::now();
+        self.forget_late_stops();
         if self.broken.is_some() {
             // Timers should go on although nobody calls.
             drop(self.recover());
@@ -278,6 +292,11 @@ impl Executor<'_> {
                 arg,
                 answer,
             } => self.install(module, wasm, arg, answer),
+            Job::Controllers {
+                controllers,
+                answer,
+            } => self.set_controllers(controllers, answer),
+            Job::Outcome(outcome) => self.settle(*outcome),
         }
     }
 
@@ -299,18 +318,19 @@ impl Executor<'_> {
         })
     }
 
-    fn turn_away(&self, job: Job, error: &str) {
+    fn turn_away(&mut self, job: Job, error: &str) {
         match job {
             Job::Ingress(ingress) => self.shared.pending.finish(
                 &ingress.request_id,
                 &Err(SubmitError::Storage(error.into())),
             ),
-            Job::Direct { answer, .. } => {
+            Job::Direct { answer, .. } | Job::Controllers { answer, .. } => {
                 drop(answer.send(Executed::new(Err(rejects::storage(&error)), 0)));
             }
             Job::Install { answer, .. } => {
                 drop(answer.send(Err(InstallError::Storage(error.into()))));
             }
+            Job::Outcome(outcome) => self.refuse_outcome(*outcome, error),
         }
     }
 
@@ -326,6 +346,14 @@ impl Executor<'_> {
                 self.begin_call(Origin::Canister(callback), itself, &method, arg, deadline);
             }
             Task::Answer { callback, response } => self.run_callback(callback, response),
+            Task::Management {
+                method,
+                arg,
+                callback,
+            } => {
+                let itself = self.shared.canister_id;
+                self.begin_management(Origin::Canister(callback), itself, &method, arg);
+            }
         }
     }
 
@@ -372,6 +400,9 @@ impl Executor<'_> {
             certified_data: ByteBuf::from(live.state.certified_data.clone()),
             canister_version: live.canister_version,
             commit: live.commit,
+            generation: live.generation,
+            settings: Some((*live.settings).clone()),
+            run_state: live.surroundings.run_state,
         };
         let version = Version {
             commit: live.commit,
@@ -384,6 +415,8 @@ impl Executor<'_> {
                 }),
             fault: live.fault.clone(),
             state: live.state.clone(),
+            settings: live.settings.clone(),
+            surroundings: live.surroundings.clone(),
             time: live.time,
             canister_version: live.canister_version,
             stable_pages: live.stable_pages,
@@ -447,6 +480,7 @@ impl Executor<'_> {
                 Origin::Canister(_) | Origin::System => {}
             }
         }
+        self.fail_stoppers(&error);
         self.live.instance = None;
         // At once, so that queries go on; it waits until nothing reads from the database, and this thread does not any more.
         drop(group.stable);

@@ -147,6 +147,15 @@ impl Backend for Memory {
         })
     }
 
+    fn query_management(
+        &self,
+        _: Principal,
+        method: String,
+        _: Vec<u8>,
+    ) -> BoxFuture<'_, Result<Vec<u8>, Reject>> {
+        Box::pin(async move { Err(reject(&method, "IC0536")) })
+    }
+
     fn request(&self, id: &RequestId) -> Option<RequestInfo> {
         self.requests.lock().unwrap().get(id).cloned()
     }

@@ -61,15 +61,13 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
         },
     )?;
     linker.func_wrap("ic0", "canister_status", |mut caller: Caller<'_, Host>| {
-        /// Running; the host knows neither stopping nor stopped.
-        const RUNNING: u32 = 1;
-        enter(
+        let message = enter(
             &mut caller,
             "canister_status",
             Contexts::MESSAGES,
             SYSTEM_CALL,
         )?;
-        Ok(RUNNING)
+        Ok(message.surroundings.run_state as u32)
     })?;
     linker.func_wrap("ic0", "canister_version", |mut caller: Caller<'_, Host>| {
         let message = enter(
@@ -91,9 +89,8 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
             let bytes = read_heap(&mut caller, src, size)?;
             let principal = Principal::try_from_slice(&bytes)
                 .map_err(|_| contract("is_controller: not a principal"))?;
-            Ok(u32::from(
-                caller.data().environment.controllers.contains(&principal),
-            ))
+            let surroundings = &super::message(&mut caller)?.surroundings;
+            Ok(u32::from(surroundings.controllers.contains(&principal)))
         },
     )?;
     linker.func_wrap(
@@ -113,7 +110,7 @@ pub(super) fn link(linker: &mut Linker<Host>) -> Result<()> {
     certified_data(linker)?;
     diagnostics(linker)?;
     cycles(linker)?;
-    environment_variables(linker)
+    super::variables::link(linker)
 }
 
 fn time(linker: &mut Linker<Host>) -> Result<()> {
@@ -197,6 +194,7 @@ fn diagnostics(linker: &mut Linker<Host>) -> Result<()> {
             enter(&mut caller, "debug_print", Contexts::ALL, cost)?;
             let text = read_heap(&mut caller, src, size.min(MAX_TEXT))?;
             tracing::info!(target: "canister", "{}", String::from_utf8_lossy(&text));
+            super::message(&mut caller)?.print(&text);
             Ok(())
         },
     )?;
@@ -326,57 +324,4 @@ fn costs(linker: &mut Linker<Host>) -> Result<()> {
         )?;
     }
     Ok(())
-}
-
-/// A canister here has no environment variables.
-fn environment_variables(linker: &mut Linker<Host>) -> Result<()> {
-    linker.func_wrap("ic0", "env_var_count", |mut caller: Caller<'_, Host>| {
-        enter(
-            &mut caller,
-            "env_var_count",
-            Contexts::MESSAGES,
-            SYSTEM_CALL,
-        )?;
-        Ok(0u32)
-    })?;
-    linker.func_wrap(
-        "ic0",
-        "env_var_name_exists",
-        |mut caller: Caller<'_, Host>, _src: u32, _size: u32| {
-            enter(
-                &mut caller,
-                "env_var_name_exists",
-                Contexts::MESSAGES,
-                SYSTEM_CALL,
-            )?;
-            Ok(0u32)
-        },
-    )?;
-    linker.func_wrap(
-        "ic0",
-        "env_var_name_size",
-        |_: Caller<'_, Host>, _index: u32| -> Result<u32> { Err(no_variable()) },
-    )?;
-    linker.func_wrap(
-        "ic0",
-        "env_var_name_copy",
-        |_: Caller<'_, Host>, _: u32, _: u32, _: u32, _: u32| -> Result<()> { Err(no_variable()) },
-    )?;
-    linker.func_wrap(
-        "ic0",
-        "env_var_value_size",
-        |_: Caller<'_, Host>, _: u32, _: u32| -> Result<u32> { Err(no_variable()) },
-    )?;
-    linker.func_wrap(
-        "ic0",
-        "env_var_value_copy",
-        |_: Caller<'_, Host>, _: u32, _: u32, _: u32, _: u32, _: u32| -> Result<()> {
-            Err(no_variable())
-        },
-    )?;
-    Ok(())
-}
-
-fn no_variable() -> wasmtime::Error {
-    contract("there is no such environment variable")
 }

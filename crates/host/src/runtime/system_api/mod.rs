@@ -8,6 +8,7 @@ mod calls;
 mod canister;
 mod exchange;
 mod stable;
+mod variables;
 
 use super::Host;
 use super::cost::FUNCTION_ENTRY;
