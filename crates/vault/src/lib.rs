@@ -10,6 +10,7 @@ mod arena;
 mod blob;
 mod call;
 mod capsule;
+mod contents;
 mod error;
 mod hash;
 mod http;
@@ -31,6 +32,7 @@ mod upload;
 
 pub use blob::BlobRange;
 pub use call::Call;
+pub use contents::{KeptContent, KeptMemory};
 pub use error::{Error, Result};
 pub use memory::{BulkDelete, NewMemory};
 pub use stable::UnknownLayout;

@@ -204,6 +204,12 @@ impl<M: Memory> BlobStore<M> {
         Some(MemoryId(key.part(8)))
     }
 
+    /// The record with the lowest number from `from` on, deleted or not.
+    pub fn first_from(&self, from: BlobId) -> Option<(BlobId, BlobRecord)> {
+        let entry = self.blobs.range(blob_key(from)..).next()?;
+        Some((BlobId(entry.key().number(0)), entry.value().decode()))
+    }
+
     /// Deletes the id. Returns the content where no other id has it: the caller frees what it takes up.
     pub fn remove(&mut self, blob: &Blob) -> Option<HeldContent> {
         let capsule = blob.record.capsule();

@@ -170,6 +170,14 @@ impl<M: StableMemory> MemoryStore<M> {
             .map(|value| CapsuleId(value.number(1)))
     }
 
+    /// The first memory, by id, from `from` on that was not deleted. In the trash or not.
+    pub fn first_kept_from(&self, from: MemoryId) -> Option<MemoryId> {
+        self.index
+            .range(Key(from.0)..)
+            .find(|entry| [LIVE, TRASHED].contains(&entry.value().0[0]))
+            .map(|entry| MemoryId(entry.key().0))
+    }
+
     /// A memory in the trash, since when it is there, and who put it there.
     pub fn trashed(&self, id: MemoryId) -> Option<(Memory, u64, PersonKey)> {
         let value = self.index.get(&Key(id.0))?;
