@@ -35,6 +35,32 @@ const CALLS_LEAST: u64 = 20_000;
 /// test would mean little.
 const MET: &[(&str, &[&str])] = &[
     ("capsules_create", &["Ok", "Unauthorized", "subject"]),
+    ("person_link_offer", &["Ok", "Unauthorized", "principal"]),
+    (
+        "person_link_accept",
+        &["Ok", "NotFound", "Unauthorized", "principal", "Conflict"],
+    ),
+    (
+        "person_unlink",
+        &["Ok", "Unauthorized", "principal", "Conflict"],
+    ),
+    ("person_read", &["Ok", "Unauthorized"]),
+    (
+        "capsule_owner_add",
+        &["Ok", "NotFound", "Unauthorized", "owner"],
+    ),
+    (
+        "capsule_owner_remove",
+        &["Ok", "NotFound", "Unauthorized", "owner", "Conflict"],
+    ),
+    (
+        "capsule_controller_add",
+        &["Ok", "NotFound", "Unauthorized", "controller"],
+    ),
+    (
+        "capsule_controller_remove",
+        &["Ok", "NotFound", "Unauthorized", "controller"],
+    ),
     ("capsules_read_basic", &["Ok", "NotFound", "Unauthorized"]),
     (
         "uploads_begin",

@@ -24,6 +24,10 @@ fn on_capsule() -> impl Strategy<Value = OnCapsule> {
     let name = prop_oneof![12 => select(vec!["Family", "Those from school"]), 1 => Just("")];
     prop_oneof![
         4 => option::of(any::<bool>()).prop_map(|bound_to_neon| OnCapsule::Update { bound_to_neon }),
+        2 => anybody().prop_map(|whom| OnCapsule::OwnerAdd { whom }),
+        3 => anybody().prop_map(|whom| OnCapsule::OwnerRemove { whom }),
+        3 => anybody().prop_map(|whom| OnCapsule::ControllerAdd { whom }),
+        3 => anybody().prop_map(|whom| OnCapsule::ControllerRemove { whom }),
         1 => Just(OnCapsule::Delete),
         4 => prop_oneof![8 => 1..4u32, 1 => Just(0)].prop_map(|limit| OnCapsule::Trashed { limit }),
         1 => Just(OnCapsule::TrashEmpty),

@@ -3,6 +3,7 @@
 mod capsules;
 mod memories;
 mod metadata;
+mod people;
 mod sharing;
 mod strategies;
 mod uploads;
@@ -167,6 +168,18 @@ pub enum Call {
         capsule: Option<Pick>,
     },
     CapsulesList,
+
+    /// The principal that a caller offers to be one person with, whose offer it accepts, or that it takes out.
+    LinkOffer {
+        to: usize,
+    },
+    LinkAccept {
+        by: usize,
+    },
+    Unlink {
+        principal: usize,
+    },
+    PersonRead,
 
     Begin {
         capsule: Pick,
@@ -333,6 +346,18 @@ pub struct Several {
 pub enum OnCapsule {
     Update {
         bound_to_neon: Option<bool>,
+    },
+    OwnerAdd {
+        whom: Subject,
+    },
+    OwnerRemove {
+        whom: Subject,
+    },
+    ControllerAdd {
+        whom: Subject,
+    },
+    ControllerRemove {
+        whom: Subject,
     },
     Delete,
     Trashed {

@@ -8,6 +8,7 @@ use proptest::sample::select;
 
 use super::capsules::capsules;
 use super::memories::memories;
+use super::people::{linking, people};
 use super::sharing::{sharing, taking_away};
 use super::uploads::{announced_upload, upload, uploads};
 use super::{Call, Given, Pick, Step, Who};
@@ -74,6 +75,7 @@ fn one_call() -> impl Strategy<Value = Call> {
         70 => memories().boxed(),
         26 => sharing().boxed(),
         14 => taking_away().boxed(),
+        8 => people().boxed(),
         3 => select(vec![1, 25, 80, 200, 800]).prop_map(|hours| Call::HoursPass { hours }),
         1 => quotas().prop_map(|args| Call::Upgrade { args }),
         1 => Just(Call::Upgrade { args: InitArgs::default() }),
@@ -103,6 +105,7 @@ pub fn life() -> impl Strategy<Value = Vec<Vec<Step>>> {
     let part = prop_oneof![
         36 => step().prop_map(|step| vec![step]).boxed(),
         5 => upload().boxed(),
+        1 => linking().boxed(),
         2 => announced_upload().boxed(),
     ];
     vec(part, 1..160)

@@ -42,7 +42,7 @@ impl Driver {
             assert_eq!(got.bound_to_neon, known.bound_to_neon);
             assert_eq!(
                 got.is_self_capsule,
-                self.model.is_owner(who, capsule) && self.model.is_subject(who, capsule)
+                self.model.is_own(capsule) && self.model.is_subject(who, capsule)
             );
             assert_eq!(
                 got.memory_count,
@@ -142,6 +142,30 @@ impl Driver {
                     assert_eq!(got.memories, []);
                 }
                 text
+            }
+            OnCapsule::OwnerAdd { whom } => {
+                let whom = named(*whom);
+                let expected = self.model.capsule_owner_add(caller, capsule, &whom);
+                let got = self.vault.capsule_owner_add(context, real, whom);
+                self.done("capsule_owner_add", expected, got)
+            }
+            OnCapsule::OwnerRemove { whom } => {
+                let whom = named(*whom);
+                let expected = self.model.capsule_owner_remove(who, capsule, &whom);
+                let got = self.vault.capsule_owner_remove(context, real, whom);
+                self.done("capsule_owner_remove", expected, got)
+            }
+            OnCapsule::ControllerAdd { whom } => {
+                let whom = named(*whom);
+                let expected = self.model.capsule_controller_add(who, capsule, &whom);
+                let got = self.vault.capsule_controller_add(context, real, whom);
+                self.done("capsule_controller_add", expected, got)
+            }
+            OnCapsule::ControllerRemove { whom } => {
+                let whom = named(*whom);
+                let expected = self.model.capsule_controller_remove(who, capsule, &whom);
+                let got = self.vault.capsule_controller_remove(context, real, whom);
+                self.done("capsule_controller_remove", expected, got)
             }
             OnCapsule::Delete => {
                 let expected = self.model.capsules_delete(caller, capsule);

@@ -141,7 +141,7 @@ impl Driver {
                 }
             });
         }
-        let metadata = told_by(&new.metadata, self.now, who);
+        let metadata = told_by(&new.metadata, self.now, self.model.acting(who));
         let before: Vec<MemoryId> = self.model.memories.keys().cloned().collect();
         let expected = self.model.memories_create(
             (who, self.now),
@@ -224,7 +224,7 @@ impl Driver {
             inputs.inline,
             idem,
         );
-        metadata.created_by = Some(principal(who).to_text());
+        metadata.created_by = Some(principal(self.model.acting(who)).to_text());
         metadata.shared_count = 0;
         metadata.sharing_status = SharingStatus::Private;
         let caller = (who, self.now);

@@ -5,7 +5,7 @@ use keepsake_vault::{Error, limits};
 use super::Driver;
 use crate::calls::{Call, Given, Piece, Who, hash};
 use crate::model::{Announced, Answer, BlobArg};
-use crate::pools::{BAD_CURSORS, CONTENTS, IDEMS, LARGE_CHUNK, sha256};
+use crate::pools::{BAD_CURSORS, CONTENTS, IDEMS, LARGE_CHUNK, principal, sha256};
 
 impl Driver {
     /// One call, compared; the vault's answer as text, where a repetition must give the same.
@@ -37,6 +37,25 @@ impl Driver {
                 self.capsules_read_full(who, Some((capsule, &real)));
             }
             Call::CapsulesList => self.capsules_list(self.caller(who, None)),
+            Call::LinkOffer { to } => {
+                let who = self.caller(who, Some(0));
+                let expected = self.model.person_link_offer((who, self.now), *to);
+                let got = (self.vault).person_link_offer(self.context(who), principal(*to));
+                return self.done("person_link_offer", expected, got);
+            }
+            Call::LinkAccept { by } => {
+                let who = self.caller(who, Some(1));
+                let expected = self.model.person_link_accept((who, self.now), *by);
+                let got = (self.vault).person_link_accept(self.context(who), principal(*by));
+                return self.done("person_link_accept", expected, got);
+            }
+            Call::Unlink { principal: taken } => {
+                let who = self.caller(who, Some(0));
+                let expected = self.model.person_unlink(who, *taken);
+                let got = (self.vault).person_unlink(self.context(who), principal(*taken));
+                return self.done("person_unlink", expected, got);
+            }
+            Call::PersonRead => self.person_read(self.caller(who, Some(0))),
             Call::HoursPass { hours } => self.hours_pass(*hours),
             Call::Upgrade { args } => {
                 self.reopen();

@@ -6,6 +6,7 @@ mod capsules;
 mod creating;
 mod dispatch;
 mod facts;
+mod people;
 mod picks;
 mod reading;
 mod tokens;
@@ -34,6 +35,10 @@ const BORN: u64 = 1_760_000_000_000_000_000;
 /// Calls that a full memory may refuse. Reading, deleting and giving up must always work.
 const TAKES_ROOM: &[&str] = &[
     "capsules_create",
+    "person_link_offer",
+    "person_link_accept",
+    "capsule_owner_add",
+    "capsule_controller_add",
     "capsule_event_record",
     "connection_group_put",
     "uploads_begin",
@@ -263,6 +268,7 @@ impl Driver {
         self.model.expire(self.now);
         self.upload_config();
         for who in 0..=ANONYMOUS {
+            self.person_read(who);
             self.capsules_list(who);
             self.uploads_list(who);
             self.shared_with_me(who, 2);

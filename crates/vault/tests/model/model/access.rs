@@ -191,7 +191,7 @@ impl Model {
                 wrong.push(invalid("access_entries"));
             }
             let old = before.iter().find(|old| old.id == entry.id);
-            match completed((who, now), entry, old) {
+            match completed((self.acting(who), now), entry, old) {
                 Ok(entry) => {
                     if old != Some(&entry) && entry.perm_mask & !may != 0 {
                         wrong.push(Refusal::Unauthorized);

@@ -10,8 +10,17 @@ use super::{Answer, Capsule, Model, Refusal, State, invalid, only};
 use crate::pools::ANONYMOUS;
 
 impl Model {
+    /// The own one of the first of the caller's principals that has one.
     pub fn own_capsule(&self, who: usize) -> Option<usize> {
-        (0..self.capsules.len()).find(|c| self.is_owner(who, *c) && self.is_subject(who, *c))
+        let own = |key: usize| {
+            let mut all = 0..self.capsules.len();
+            all.find(|c| self.is_own(*c) && self.capsules[*c].subject == person(key))
+        };
+        self.keys(who).find_map(own)
+    }
+
+    pub fn is_own(&self, capsule: usize) -> bool {
+        self.capsules[capsule].is_own && !self.capsules[capsule].deleted
     }
 
     pub fn capsules_create(
@@ -23,19 +32,24 @@ impl Model {
         if who == ANONYMOUS {
             return only(Refusal::Unauthorized);
         }
-        let subject = subject.unwrap_or_else(|| person(who));
+        let me = person(self.acting(who));
+        let mut subject = subject.unwrap_or_else(|| me.clone());
         if !is_somebody(&subject) {
             return only(invalid("subject"));
         }
-        if self.is(who, &subject)
-            && let Some(own) = self.own_capsule(who)
-        {
-            return Ok(own);
+        let is_own = self.is(who, &subject);
+        if is_own {
+            if let Some(own) = self.own_capsule(who) {
+                return Ok(own);
+            }
+            subject = me.clone();
         }
         self.capsules.push(Capsule {
             subject,
-            owners: vec![(person(who), now)],
+            owners: vec![(me, now)],
             controllers: vec![],
+            left: vec![],
+            is_own,
             created_at: now,
             bound_to_neon: false,
             events: vec![],
@@ -110,7 +124,7 @@ impl Model {
             .map(|(id, _)| id.clone())
             .collect();
         for id in &all {
-            self.forget(id, delete_assets, Some(who), now);
+            self.forget(id, delete_assets, Some(self.acting(who)), now);
         }
         Ok(all.len() as u32)
     }

@@ -342,7 +342,7 @@ impl Model {
         delete_assets: bool,
     ) -> Answer<()> {
         if let Found::There(id) | Found::Trashed(id) = self.deletable((who, now), id)? {
-            self.forget(&id, delete_assets, Some(who), now);
+            self.forget(&id, delete_assets, Some(self.acting(who)), now);
         }
         Ok(())
     }

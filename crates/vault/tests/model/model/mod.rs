@@ -26,6 +26,7 @@ use keepsake_vault::limits;
 
 pub use access::{MANAGE, OWN, VIEW};
 pub use elsewhere::Address;
+pub use people::PersonSaid;
 pub use tokens::Scope;
 pub use uploads::{Announced, Begun, Status};
 
@@ -100,6 +101,10 @@ pub struct Capsule {
     /// Each with the time since when.
     pub owners: Vec<(PersonRef, u64)>,
     pub controllers: Vec<PersonRef>,
+    /// Who gave up being one of these.
+    pub left: Vec<PersonRef>,
+    /// Made by its subject, who never gave it up since.
+    pub is_own: bool,
     pub created_at: u64,
     pub bound_to_neon: bool,
     /// What has happened.
@@ -257,6 +262,8 @@ pub struct Quotas {
 #[derive(Clone)]
 pub struct Model {
     pub quotas: Quotas,
+    pub people: Vec<people::Linked>,
+    offers: BTreeMap<people::Offer, u64>,
     pub capsules: Vec<Capsule>,
     pub sessions: Vec<Session>,
     pub blobs: Vec<Blob>,
@@ -272,6 +279,8 @@ impl Model {
     pub fn new(quotas: Quotas) -> Self {
         Self {
             quotas,
+            people: vec![],
+            offers: BTreeMap::new(),
             capsules: vec![],
             sessions: vec![],
             blobs: vec![],

@@ -23,8 +23,10 @@ impl Model {
     /// The memory is no more, in the trash or not.
     pub fn forget(&mut self, id: &MemoryId, delete_assets: bool, by: Option<usize>, now: u64) {
         let live = self.memories.remove(id);
-        let trashed = self.trash.remove(id).map(|trashed| trashed.memory);
-        if let Some(memory) = live.or(trashed) {
+        let trashed = self.trash.remove(id);
+        // What goes by itself was taken away by who put it in the trash.
+        let by = by.or(trashed.as_ref().map(|trashed| trashed.by));
+        if let Some(memory) = live.or(trashed.map(|trashed| trashed.memory)) {
             self.let_go(id.capsule, memory.assets, delete_assets, now);
             self.gone.insert(id.clone(), by);
         }

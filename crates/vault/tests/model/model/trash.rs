@@ -65,7 +65,7 @@ impl Model {
             let trashed = Trashed {
                 memory,
                 since: now,
-                by: who,
+                by: self.acting(who),
             };
             self.trash.insert(id.clone(), trashed);
         }
@@ -113,7 +113,7 @@ impl Model {
         let capsule = self.governed(who, capsule)?;
         let all: Vec<_> = self.trashed_in(capsule).map(|(id, _)| id.clone()).collect();
         for id in &all {
-            self.forget(id, true, Some(who), now);
+            self.forget(id, true, Some(self.acting(who)), now);
         }
         Ok(all.len() as u32)
     }

@@ -118,16 +118,23 @@ impl Model {
         let mine = |s: &Session| {
             s.capsule == capsule && self.same(who, s.creator) && s.state == State::Open
         };
-        if let Some(open) = self.sessions.iter().position(|s| mine(s) && s.idem == idem) {
+        let opened = |key: usize| {
+            let mut sessions = self.sessions.iter();
+            sessions.position(|s| mine(s) && s.creator == key && s.idem == idem)
+        };
+        if let Some(open) = self.keys(who).find_map(opened) {
             return Ok(open);
         }
-        if self.sessions.iter().filter(|s| mine(s)).count() >= self.quotas.open_sessions as usize {
+        // A session counts for who opened it; what others of the person opened before they were linked counts for them.
+        let acting = self.acting(who);
+        let by_me = self.sessions.iter().filter(|s| mine(s) && s.creator == acting);
+        if by_me.count() >= self.quotas.open_sessions as usize {
             return only(Refusal::ResourceExhausted);
         }
         let idem = idem.to_owned();
         self.sessions.push(Session {
             capsule,
-            creator: who,
+            creator: self.acting(who),
             idem,
             expected,
             announced,
