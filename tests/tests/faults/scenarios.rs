@@ -441,6 +441,21 @@ fn uploading(b: &mut Builder, capsule: &str) {
         ),
         move |vault, call, (session, _, _)| finish(vault, call.now, session, &bytes),
     );
+    let whole = b.content(20_000);
+    b.scenario(
+        OWNER,
+        "uploads_put_blob",
+        "a small one",
+        (
+            capsule.to_owned(),
+            ByteBuf::from(whole.clone()),
+            ByteBuf::from(sha256(&whole).to_vec()),
+            "whole".to_owned(),
+        ),
+        |vault, call, (capsule, bytes, hash, idem)| {
+            vault.uploads_put_blob(call, &capsule, &bytes, &hash, &idem)
+        },
+    );
     let some = b.content(15_000);
     let unwanted = b.session(capsule, 3, &[(0, &some), (2, &some)]);
     b.probe(OWNER, "uploads_status", (unwanted,));
