@@ -34,6 +34,27 @@ fn a_deletion_by_an_entry_is_answered_again() {
     vault.memories_read(by(OWNER, 4), &id).unwrap();
 }
 
+/// Whoever deletes is a person, whichever of its principals calls.
+#[test]
+fn a_deletion_is_answered_to_the_whole_person() {
+    let (mut vault, _, capsule) = vault();
+    let id = vault
+        .memories_create(by(OWNER, 1), inline(&capsule, "m"))
+        .unwrap();
+    vault
+        .access_grant(by(OWNER, 1), &id, entry(Some(FRIEND), 31))
+        .unwrap();
+    vault.memories_delete(by(FRIEND, 2), &id, true).unwrap();
+    let other = by(STRANGER, 3);
+    let stranger = vault.memories_delete(other, &id, true);
+    assert_eq!(stranger, Err(Error::NotFound));
+    let friend = by(FRIEND, 3);
+    vault.person_link_offer(friend, other.caller).unwrap();
+    vault.person_link_accept(other, friend.caller).unwrap();
+    vault.memories_delete(other, &id, true).unwrap();
+    vault.memories_trash(other, &id).unwrap();
+}
+
 /// Whoever had no part in the deletion learns nothing by asking for it.
 #[test]
 fn only_who_deleted_or_governs_hears_of_a_deletion() {

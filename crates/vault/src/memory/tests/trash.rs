@@ -162,6 +162,28 @@ fn who_owns_by_an_entry_trashes_restores_and_repeats() {
     assert_eq!(stranger, Err(Error::NotFound));
 }
 
+/// Somebody whose entry has ended meanwhile sends the call again: the same answer, and nothing more.
+#[test]
+fn who_put_it_there_hears_the_same_when_the_entry_counts_no_longer() {
+    let (mut vault, _, capsule) = vault();
+    let memory = vault
+        .memories_create(by(OWNER, 1), inline(&capsule, "m"))
+        .unwrap();
+    let mut given = entry(Some(FRIEND), 31);
+    given.condition = AccessCondition::ExpiresAt { expires: 10 };
+    vault.access_grant(by(OWNER, 1), &memory, given).unwrap();
+    vault.memories_trash(by(FRIEND, 9), &memory).unwrap();
+    vault.memories_trash(by(FRIEND, 10), &memory).unwrap();
+    for refused in [
+        vault.memories_restore(by(FRIEND, 10), &memory),
+        vault.memories_delete(by(FRIEND, 10), &memory, true),
+        vault.memories_trash(by(STRANGER, 10), &memory),
+    ] {
+        assert_eq!(refused, Err(Error::NotFound));
+    }
+    assert_eq!(in_trash(&vault, &capsule, 10), [memory]);
+}
+
 #[test]
 fn after_thirty_days_its_space_comes_back_and_not_a_moment_before() {
     let (mut vault, _, capsule) = vault();
