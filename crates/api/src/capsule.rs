@@ -155,7 +155,7 @@ pub struct CapsuleInfo {
     pub subject: PersonRef,
     pub is_owner: bool,
     pub is_controller: bool,
-    /// Subject and owner are the caller.
+    /// Subject and owner are the caller, who made it as its own and has not given it up since.
     pub is_self_capsule: bool,
     pub bound_to_neon: bool,
     pub memory_count: u64,
