@@ -166,7 +166,8 @@ impl<M: Memory> Vault<M> {
         let person = self.person(call)?;
         let (capsule, roles) = self.capsule_for(&person, id)?;
         let leaving = Some(PersonKey::of(&controller)).filter(|key| person.has_key(*key));
-        if !roles.has(Roles::OWNER) && !(leaving.is_some() && roles.has(Roles::CONTROLLER)) {
+        let may_leave = leaving.is_some() && roles.has(Roles::CONTROLLER);
+        if !roles.has(Roles::OWNER) && !may_leave {
             return Err(Error::Unauthorized);
         }
         check_person("controller", &controller)?;
