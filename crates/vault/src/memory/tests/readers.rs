@@ -36,21 +36,19 @@ fn entries_that_do_not_let_read_are_passed_over() {
     let (mut vault, _, capsule) = vault();
     let blob = upload(&mut vault, &capsule, b"content", 1);
     let other = upload(&mut vault, &capsule, b"other", 2);
-    let mut sorted: Vec<String> = (0..40)
-        .map(|n| {
-            let which = if n % 2 == 0 { &blob } else { &other };
-            let new = of_blob(&capsule, which, &n.to_string());
-            vault.memories_create(by(OWNER, 1), new).unwrap()
-        })
-        .collect();
-    sorted.sort();
-    for (n, id) in sorted.iter().enumerate() {
-        let mut given = entry(Some(FRIEND), if n % 3 == 0 { 1 } else { 3 });
-        if n % 3 != 0 {
-            given.condition = AccessCondition::Scheduled {
-                accessible_after: 100,
-            };
-        }
+    let mut of = |blob: &str, n: u32| {
+        let new = of_blob(&capsule, blob, &n.to_string());
+        vault.memories_create(by(OWNER, 1), new).unwrap()
+    };
+    let mut users: Vec<String> = (0..20).map(|n| of(&blob, n)).collect();
+    let others: Vec<String> = (0..20).map(|n| of(&other, n)).collect();
+    users.sort();
+    for id in users.iter().chain(&others) {
+        // The last that is come to is the only one that lets read, and not before its time.
+        let mut given = entry(Some(FRIEND), if id == &users[19] { 3 } else { 1 });
+        given.condition = AccessCondition::Scheduled {
+            accessible_after: 100,
+        };
         vault.access_grant(by(OWNER, 2), id, given).unwrap();
     }
     assert_eq!(vault.blob_read(by(FRIEND, 99), &blob), Err(Error::NotFound));
