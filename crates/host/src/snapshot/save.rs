@@ -63,7 +63,7 @@ pub fn save(
     let stable = StableMemory::new(view, None, record.stable_pages);
     let settings = record.settings.clone().unwrap_or_default();
     let surroundings = Arc::new(crate::engine::surroundings(&settings, record.run_state));
-    let (stable, started) = start_instance(
+    let (mut stable, started) = start_instance(
         &runtime,
         &module,
         "canister_post_upgrade",
@@ -76,6 +76,7 @@ pub fn save(
         },
     );
     let mut started = started.map_err(|failed| SnapshotError::Start(failed.to_string()))?;
+    stable.accept();
     let (view, newer, stable_pages) = stable.accepted_over_view();
     let capture = Capture {
         view,

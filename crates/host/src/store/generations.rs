@@ -65,6 +65,18 @@ impl Store {
         self.remove(base(present + 1)..u64::MAX)
     }
 
+    /// Lets go of what processes were reading that are gone.
+    ///
+    /// # Errors
+    /// Where the database cannot be used.
+    pub fn forget_dead_readers(&self) -> Result<(), StoreError> {
+        let state = self.read();
+        if let Some(opened) = &state.opened {
+            opened.env.clear_stale_readers()?;
+        }
+        Ok(())
+    }
+
     fn remove(&self, units: Range<u64>) -> Result<(), StoreError> {
         // First the bits that say which units there have to be, in whole blocks: those at the ends are shared with no unit that is used, as
         // a generation's units end far before its range does.

@@ -253,6 +253,10 @@ impl Executor<'_> {
         }
         self.last_housekeeping = Instant::now();
         self.forget_late_stops();
+        // Of a process that has read the database and was killed: what it read would be kept for ever.
+        if let Err(error) = self.shared.store.forget_dead_readers() {
+            tracing::error!(%error, "the readers of the database could not be looked after");
+        }
         if self.broken.is_some() {
             // Timers should go on although nobody calls.
             drop(self.recover());
