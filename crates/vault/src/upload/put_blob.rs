@@ -111,7 +111,9 @@ impl<M: Memory> Vault<M> {
             .map(|blob| blob.holder);
         // Where equal content is held already, nothing is stored.
         let stored = if holder.is_none() { len } else { 0 };
-        self.check_quota(&self.capsules.usage(capsule), stored)?;
+        if holder.is_none() {
+            self.check_quota(&self.capsules.usage(capsule), stored)?;
+        }
         let placement = self.arena.place(stored, true);
         let table = self.arena.place(extent_table_len(placement.parts()), false);
         let mut needs = BlobStore::<M>::needs_for_insert();
