@@ -50,7 +50,10 @@ fn not_allowed() -> HttpResponse {
 
 /// An answer that says what is wrong.
 fn refusal(status: u16, what: &str) -> HttpResponse {
-    let mut response = whole("text/plain; charset=utf-8", format!("{what}\n").into_bytes());
+    let mut response = whole(
+        "text/plain; charset=utf-8",
+        format!("{what}\n").into_bytes(),
+    );
     response.status_code = status;
     response
 }
