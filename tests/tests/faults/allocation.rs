@@ -90,6 +90,8 @@ fn memory_refused_at_any_request_changes_nothing() {
         b.fuller(&capsule, n);
     }
     println!("{} calls refused", tried.refusals);
-    let all: BTreeSet<&str> = scenarios.iter().map(|scenario| scenario.method).collect();
+    let mut all: BTreeSet<&str> = scenarios.iter().map(|scenario| scenario.method).collect();
+    // It changes a number in a record that keeps its length.
+    all.remove("http_token_key_rotate");
     assert_eq!(tried.asked, all, "not every call was refused memory");
 }

@@ -3,14 +3,14 @@
 use std::{fs, path::PathBuf, sync::LazyLock};
 
 use candid::{Reserved, decode_one};
-use keepsake_client::api::{Error, InitArgs, Page};
+use keepsake_client::api::{Error, InitArgs, Maintenance, Page, VaultStatus};
 use keepsake_host::engine::{Config, Engine, Executed, Installed};
 use keepsake_tests::artefacts::vault_module;
 use keepsake_vault::Vault;
 use tempfile::TempDir;
 
 use crate::failing::{Failing, PAGE};
-use crate::world::{Probe, Scenario, principal};
+use crate::world::{OPERATOR, Probe, Scenario, principal};
 
 /// Pages that one message loads.
 const LOADED_AT_ONCE: usize = 16;
@@ -51,57 +51,82 @@ impl Home {
     /// The vault's canister over this stable memory, as after an upgrade. `configure` sets the engine's limits.
     pub async fn over(image: &[u8], configure: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().expect("temporary folders can be made");
-        let mut config = Config::new(folder.path());
-        config.query_threads = Some(1);
-        configure(&mut config);
-        let engine = Engine::open(config).expect("the folder is usable");
-        engine.install(&LOADER, b"").expect("it installs");
+        let home = Self::open(folder, |_| {});
+        home.engine.install(&LOADER, b"").expect("it installs");
         for (n, part) in image.chunks(LOADED_AT_ONCE * PAGE).enumerate() {
             let offset = (n * LOADED_AT_ONCE * PAGE) as u64;
             let arg = [&offset.to_le_bytes(), part].concat();
-            let loaded = engine
-                .execute_update(principal("loader"), "load", &arg)
-                .await;
-            loaded.result.expect("it loads");
+            let load = home
+                .engine
+                .execute_update(principal(OPERATOR), "load", &arg);
+            load.await.result.expect("it loads");
         }
         for (name, content) in COMPILED.iter() {
-            let file = folder.path().join("cache").join(name);
+            let file = home.folder.path().join("cache").join(name);
             fs::write(file, content).expect("the cache is the host's");
         }
-        let home = Self { engine, folder };
-        assert_eq!(home.install(), Installed::Upgraded);
+        let home = Self::open(home.close(), configure);
+        let installed = home.engine.install(&vault_module(), &no_settings());
+        assert_eq!(
+            installed.expect("the canister installs"),
+            Installed::Upgraded
+        );
+        home.settle().await;
+        home
+    }
+
+    fn open(folder: TempDir, configure: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::new(folder.path());
+        config.query_threads = Some(1);
+        config.controllers = vec![principal(OPERATOR)];
+        configure(&mut config);
+        let engine = Engine::open(config).expect("the folder is usable");
+        assert_eq!(engine.fault(), None);
+        Self { engine, folder }
+    }
+
+    fn close(self) -> TempDir {
+        let Self { engine, folder } = self;
+        engine.shutdown();
+        folder
+    }
+
+    /// Stops it, and starts it again with other limits.
+    pub async fn reopen(self, configure: impl FnOnce(&mut Config)) -> Self {
+        let home = Self::open(self.close(), configure);
         home.settle().await;
         home
     }
 
     /// Lets the canister do what it does by itself when it starts: it and its callers take turns, and that takes fewer.
-    async fn settle(&self) {
+    pub async fn settle(&self) {
         const TURNS: usize = 50;
         let nothing = candid::encode_args(()).expect("it is Candid");
         for _ in 0..TURNS {
             let turn = self
                 .engine
-                .execute_update(principal("turn"), "whoami", &nothing);
+                .execute_update(principal(OPERATOR), "whoami", &nothing);
             turn.await.result.expect("anybody may ask");
         }
     }
 
-    fn install(&self) -> Installed {
-        let installed = self.engine.install(&vault_module(), &no_settings());
-        installed.expect("the canister installs")
-    }
-
-    /// Stops it, and starts it again with other limits.
-    pub fn reopen(self, configure: impl FnOnce(&mut Config)) -> Self {
-        let Self { engine, folder } = self;
-        engine.shutdown();
-        drop(engine);
-        let mut config = Config::new(folder.path());
-        config.query_threads = Some(1);
-        configure(&mut config);
-        let engine = Engine::open(config).expect("the folder is usable");
-        assert_eq!(engine.fault(), None);
-        Self { engine, folder }
+    /// What there is for sweeps to clear away.
+    pub async fn due(&self) -> u64 {
+        let nothing = candid::encode_args(()).expect("it is Candid");
+        let status = self
+            .engine
+            .query(principal(OPERATOR), "vault_status", &nothing)
+            .await
+            .expect("operators may ask");
+        let status: Result<VaultStatus, Error> = decode_one(&status).expect("a status");
+        let Maintenance {
+            capsules_emptying,
+            uploads_due,
+            blobs_due,
+            trash_due,
+            ..
+        } = status.expect("operators may ask").maintenance;
+        capsules_emptying + uploads_due + blobs_due + trash_due
     }
 
     /// Makes the call; all its messages together may use so many instructions.

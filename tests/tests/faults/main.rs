@@ -4,6 +4,7 @@
 mod allocation;
 mod failing;
 mod home;
+mod later;
 mod scenarios;
 mod traps;
 mod world;

@@ -10,8 +10,8 @@ use keepsake_tests::content::{memory, sha256};
 use keepsake_vault::{NewMemory, limits};
 
 use crate::world::{
-    Builder, FRIEND, LATE, NEWCOMER, OWNER, World, external, finish, inline, internal, nothing,
-    person, principal,
+    Builder, FRIEND, LATE, NEWCOMER, OPERATOR, OWNER, World, external, finish, inline, internal,
+    nothing, person, principal,
 };
 
 /// Nanoseconds after the world is made when the one session expires that is to expire, where that is waited for: longer than the canisters
@@ -93,11 +93,21 @@ pub fn furnished(expires_after: u64) -> (Builder, u64) {
     let capsule = b.capsule(OWNER, None);
 
     people_and_capsules(&mut b, &capsule);
+    owners_and_controllers(&mut b, &capsule);
+    people(&mut b);
+    b.scenario(
+        OPERATOR,
+        "http_token_key_rotate",
+        "the first key",
+        (0u32,),
+        |vault, call, (number,)| vault.http_token_key_rotate(call, true, number),
+    );
     creating(&mut b, &capsule);
     adding(&mut b, &capsule);
     sharing(&mut b, &capsule);
     uploading(&mut b, &capsule);
     single_assets(&mut b, &capsule);
+    trash(&mut b, &capsule);
     deleting(&mut b, &capsule);
     probes(&mut b, &capsule);
     // What has to wait comes late, and what leaves work to be done by itself comes last.
@@ -204,6 +214,115 @@ fn people_and_capsules(b: &mut Builder, capsule: &str) {
         "one that is there",
         (capsule.to_owned(), "left".to_owned()),
         |vault, call, (capsule, id)| vault.connection_group_remove(call, &capsule, &id),
+    );
+}
+
+fn owners_and_controllers(b: &mut Builder, capsule: &str) {
+    let by = b.by(OWNER);
+    let gone = |name: &str| PersonRef::Opaque(name.to_owned());
+    let added = b
+        .vault
+        .capsule_owner_add(by, capsule, gone("former owner"))
+        .and_then(|()| {
+            b.vault
+                .capsule_controller_add(by, capsule, gone("former controller"))
+        });
+    added.expect("the owner may");
+    let change = |b: &mut Builder, method, who: PersonRef| {
+        b.scenario(
+            OWNER,
+            method,
+            "somebody",
+            (capsule.to_owned(), who),
+            move |vault, call, (capsule, who)| match method {
+                "capsule_owner_add" => vault.capsule_owner_add(call, &capsule, who),
+                "capsule_owner_remove" => vault.capsule_owner_remove(call, &capsule, who),
+                "capsule_controller_add" => vault.capsule_controller_add(call, &capsule, who),
+                _ => vault.capsule_controller_remove(call, &capsule, who),
+            },
+        );
+    };
+    change(b, "capsule_owner_add", person("another owner"));
+    change(b, "capsule_owner_remove", gone("former owner"));
+    change(b, "capsule_controller_add", person("another controller"));
+    change(b, "capsule_controller_remove", gone("former controller"));
+}
+
+/// Several principals that are one person. None of them is named elsewhere.
+fn people(b: &mut Builder) {
+    const PHONE: &str = "phone";
+    const LAPTOP: &str = "laptop";
+    let (phone, laptop, lost) = (principal(PHONE), principal(LAPTOP), principal("lost phone"));
+    for who in [PHONE, LAPTOP] {
+        b.capsule(who, None);
+        b.probe(who, "person_read", ());
+        b.probe(who, "capsules_list", ());
+    }
+    let (by, by_lost) = (b.by(LAPTOP), b.by("lost phone"));
+    let linked = b
+        .vault
+        .person_link_offer(by, lost)
+        .and_then(|()| b.vault.person_link_accept(by_lost, laptop));
+    linked.expect("both consent");
+    let change = |b: &mut Builder, who, method, whom| {
+        b.scenario(
+            who,
+            method,
+            "another principal",
+            (whom,),
+            move |vault, call, (whom,)| match method {
+                "person_link_offer" => vault.person_link_offer(call, whom),
+                "person_link_accept" => vault.person_link_accept(call, whom),
+                _ => vault.person_unlink(call, whom),
+            },
+        );
+    };
+    // Each call finds what it needs also where it is the only one.
+    let offered = b.vault.person_link_offer(by, phone);
+    offered.expect("anybody may offer");
+    change(b, LAPTOP, "person_link_offer", principal("tablet"));
+    change(b, PHONE, "person_link_accept", laptop);
+    change(b, LAPTOP, "person_unlink", lost);
+}
+
+fn trash(b: &mut Builder, capsule: &str) {
+    let one = |b: &mut Builder, method, memory: String| {
+        b.scenario(
+            OWNER,
+            method,
+            "seven assets",
+            (memory,),
+            move |vault, call, (memory,)| match method {
+                "memories_trash" => vault.memories_trash(call, &memory),
+                _ => vault.memories_restore(call, &memory),
+            },
+        );
+    };
+    let by = b.by(OWNER);
+    let (trashed, _) = rich(b, capsule, "trashed");
+    one(b, "memories_trash", trashed);
+    let (restored, _) = rich(b, capsule, "restored");
+    b.vault.memories_trash(by, &restored).expect("trash");
+    one(b, "memories_restore", restored);
+
+    let emptied = b.capsule(OWNER, Some(PersonRef::Opaque("with a trash".into())));
+    b.probe(
+        OWNER,
+        "memories_trashed",
+        (&emptied, None::<String>, Some(100u32)),
+    );
+    b.probe(OWNER, "capsule_status", (&emptied,));
+    let (one, _) = rich(b, &emptied, "in the trash");
+    let two = b.note(&emptied, 300);
+    for memory in [one, two] {
+        b.vault.memories_trash(by, &memory).expect("trash");
+    }
+    b.bulk_scenario(
+        "memories_trash_empty",
+        "two memories, in one message",
+        (emptied,),
+        |vault, call, (capsule,)| vault.memories_trash_empty_step(call, &capsule, call.now),
+        |(_, more)| more.then_some(Error::ResourceExhausted),
     );
 }
 

@@ -21,6 +21,8 @@ pub const FRIEND: &str = "friend";
 /// Somebody who has nothing yet.
 pub const NEWCOMER: &str = "newcomer";
 
+/// Who controls the canister.
+pub const OPERATOR: &str = "operator";
 /// Somebody whose upload is about to expire: what this person is answered changes by the clock alone.
 pub const LATE: &str = "late";
 
