@@ -35,13 +35,6 @@ impl BulkDelete {
     }
 }
 
-/// What somebody finds who asks to delete a memory.
-pub(super) enum Found {
-    There(Memory, Place),
-    /// It was deleted before: the same answer again.
-    Deleted,
-}
-
 impl<M: StableMemory> Vault<M> {
     /// Deletes a memory. Its inline assets go with it. With `delete_assets`, blobs that nothing references any more go too, and
     /// external content is put on the list of external deletions; without, its blobs stay readable by id. Again: nothing, for who
@@ -61,21 +54,25 @@ impl<M: StableMemory> Vault<M> {
         id: &str,
         delete_assets: bool,
     ) -> Result<()> {
-        let (memory, place) = match self.deletable_memory(person, now, id)? {
-            Found::There(memory, place) => (memory, place),
-            Found::Deleted => return Ok(()),
+        let Some((memory, place)) = self.deletable_memory(person, now, id)? else {
+            return Ok(());
         };
         let by = Some(person.primary_key());
         self.delete_memory(now, memory, place, delete_assets, by)
     }
 
-    /// The memory that the person may delete, in the trash or not, or that it was deleted, by this person or in a capsule that the person
-    /// governs.
+    /// The memory that the person may delete, in the trash or not. `None` where it was deleted, by this person or in a capsule that the
+    /// person governs: the same answer again.
     ///
     /// # Errors
     /// [`Error::Unauthorized`] for a memory that the person may view but not delete; [`Error::NotFound`] for what the person may not view,
     /// and for what is in the trash or deleted and was not the person's to delete.
-    pub(super) fn deletable_memory(&self, person: &Person, now: u64, id: &str) -> Result<Found> {
+    pub(super) fn deletable_memory(
+        &self,
+        person: &Person,
+        now: u64,
+        id: &str,
+    ) -> Result<Option<(Memory, Place)>> {
         let memory_id = MemoryId::parse(id).ok_or(Error::NotFound)?;
         match self.memories.state(memory_id).ok_or(Error::NotFound)? {
             State::Live => {
@@ -83,7 +80,7 @@ impl<M: StableMemory> Vault<M> {
                 if !may.has(Permissions::OWN) {
                     return Err(Error::Unauthorized);
                 }
-                Ok(Found::There(memory, Place::Timeline))
+                Ok(Some((memory, Place::Timeline)))
             }
             State::Trashed { since } => {
                 let (memory, ..) = self.memories.trashed(memory_id).ok_or(Error::NotFound)?;
@@ -91,12 +88,12 @@ impl<M: StableMemory> Vault<M> {
                 if !may.has(Permissions::OWN) {
                     return Err(Error::NotFound);
                 }
-                Ok(Found::There(memory, Place::Trash { since }))
+                Ok(Some((memory, Place::Trash { since })))
             }
             State::Deleted { from, by } => {
                 let did = by.is_some_and(|by| person.keys().any(|key| by.is(key)));
                 if did || self.capsules.roles(person, from).may_govern() {
-                    Ok(Found::Deleted)
+                    Ok(None)
                 } else {
                     Err(Error::NotFound)
                 }

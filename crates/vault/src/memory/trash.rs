@@ -5,7 +5,6 @@
 use ic_stable_structures::Memory as StableMemory;
 use keepsake_api::{TrashPage, TrashedMemory};
 
-use super::delete::Found;
 use super::grants::{Grantee, Grants};
 use super::list::{format_cursor, header_len, page_limit, parse_cursor};
 use super::record::Memory;
@@ -28,12 +27,11 @@ impl<M: StableMemory> Vault<M> {
     /// deleting it for good is possible then.
     pub fn memories_trash(&mut self, call: Call, id: &str) -> Result<()> {
         let person = self.person(call)?;
-        let found = self.deletable_memory(&person, call.now, id);
-        match found {
-            Ok(Found::There(memory, Place::Timeline)) => {
+        match self.deletable_memory(&person, call.now, id) {
+            Ok(Some((memory, Place::Timeline))) => {
                 self.trash_memory(call.now, memory, person.primary_key())
             }
-            Ok(Found::There(_, Place::Trash { .. }) | Found::Deleted) => Ok(()),
+            Ok(Some((_, Place::Trash { .. })) | None) => Ok(()),
             // Whoever put it there by an entry that counts no longer hears the same again.
             Err(Error::NotFound) => {
                 let id = MemoryId::parse(id).ok_or(Error::NotFound)?;
@@ -54,11 +52,11 @@ impl<M: StableMemory> Vault<M> {
     pub fn memories_restore(&mut self, call: Call, id: &str) -> Result<()> {
         let person = self.person(call)?;
         match self.deletable_memory(&person, call.now, id)? {
-            Found::There(_, Place::Timeline) => Ok(()),
-            Found::There(memory, Place::Trash { since }) if !is_due(since, call.now) => {
+            Some((_, Place::Timeline)) => Ok(()),
+            Some((memory, Place::Trash { since })) if !is_due(since, call.now) => {
                 self.restore_memory(call.now, memory.id)
             }
-            Found::There(..) | Found::Deleted => Err(Error::NotFound),
+            Some(_) | None => Err(Error::NotFound),
         }
     }
 

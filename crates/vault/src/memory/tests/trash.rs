@@ -465,7 +465,7 @@ fn deleting_all_leaves_the_trash_and_deleting_the_capsule_does_not() {
         .memories_delete_all_step(by(OWNER, 3), &capsule, true, 3)
         .unwrap();
     assert_eq!((deleted, more), (1, false));
-    assert_eq!(in_trash(&vault, &capsule, 3), [memory.clone()]);
+    assert_eq!(in_trash(&vault, &capsule, 3), [memory.as_str()]);
     vault.capsules_delete(by(OWNER, 4), &capsule).unwrap();
     let restored = vault.memories_restore(by(FRIEND, 4), &memory);
     assert_eq!(restored, Err(Error::NotFound));
