@@ -48,6 +48,11 @@ impl<T: Ord + Clone + Debug> Names<T> {
             .unwrap_or_else(|| panic!("the vault never named {} {thing:?}", self.what))
     }
 
+    /// The thing that the vault called so, if it did.
+    pub fn find(&self, real: &str) -> Option<&T> {
+        self.things.get(real)
+    }
+
     pub fn thing(&self, real: &str) -> &T {
         self.things
             .get(real)

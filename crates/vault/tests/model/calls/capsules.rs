@@ -28,6 +28,7 @@ fn on_capsule() -> impl Strategy<Value = OnCapsule> {
         3 => anybody().prop_map(|whom| OnCapsule::OwnerRemove { whom }),
         3 => anybody().prop_map(|whom| OnCapsule::ControllerAdd { whom }),
         3 => anybody().prop_map(|whom| OnCapsule::ControllerRemove { whom }),
+        5 => Just(OnCapsule::Status),
         1 => Just(OnCapsule::Delete),
         4 => prop_oneof![8 => 1..4u32, 1 => Just(0)].prop_map(|limit| OnCapsule::Trashed { limit }),
         1 => Just(OnCapsule::TrashEmpty),

@@ -38,6 +38,17 @@ pub enum Subject {
     Opaque(&'static str),
 }
 
+/// Which token.
+#[derive(Clone, Copy, Debug)]
+pub enum TokenPick {
+    None,
+    /// Counted from the newest, modulo how many there are.
+    Nth(usize),
+    Malformed,
+    /// One with a letter changed.
+    Forged(usize),
+}
+
 /// Bytes of a chunk.
 #[derive(Clone, Copy, Debug)]
 pub enum Piece {
@@ -211,6 +222,14 @@ pub enum Call {
     },
     UploadConfig,
     CleanupExpired,
+    PutBlob {
+        capsule: Pick,
+        content: usize,
+        sha: Given,
+        /// Another content: as long as a chunk may be, and so many bytes more.
+        over: Option<usize>,
+        idem: usize,
+    },
     BlobsByHash {
         capsule: Pick,
         contents: Vec<(usize, Given)>,
@@ -304,6 +323,21 @@ pub enum Call {
         ttl: u32,
     },
 
+    /// What is asked with a token: memory and variant are the token's unless others are given; `asset` is the memory's nth.
+    Http {
+        token: TokenPick,
+        memory: Option<Pick>,
+        variant: Option<&'static str>,
+        asset: Option<usize>,
+        head: bool,
+        cached: bool,
+    },
+    TokenKeyRotate {
+        operator: bool,
+        /// What the number given is above the one in use.
+        above: i32,
+    },
+
     /// The nth asset of `of`, asked of `memory`: mostly the same.
     AssetRead {
         memory: Pick,
@@ -323,6 +357,13 @@ pub enum Call {
         memories: Vec<Pick>,
     },
 
+    VaultStatus {
+        operator: bool,
+    },
+    /// Whether there are enough cycles, from now on.
+    Means {
+        poor: bool,
+    },
     /// Time goes by, and what is due then is swept.
     HoursPass {
         hours: u64,
@@ -359,6 +400,7 @@ pub enum OnCapsule {
     ControllerRemove {
         whom: Subject,
     },
+    Status,
     Delete,
     Trashed {
         limit: u32,

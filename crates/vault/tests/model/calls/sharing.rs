@@ -1,14 +1,16 @@
 //! How calls about access, single assets and removal are generated.
 
-use keepsake_api::ResourceRole;
+use keepsake_api::{AssetType, MemoryType, ResourceRole};
 use proptest::collection::vec;
 use proptest::option::{self, weighted};
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::memories::memory_said;
-use super::strategies::memory;
-use super::{Call, Condition, EntrySaid, How, Subject};
+use super::strategies::{capsule, idem, memory};
+use super::{
+    Call, Condition, Content, EntrySaid, Given, How, Pick, Said, Step, Subject, TokenPick, Who,
+};
 use crate::pools::{ANONYMOUS, EVENTS, GROUPS, PRINCIPALS};
 
 const DAY: u64 = 24 * 3_600 * 1_000_000_000;
@@ -75,14 +77,26 @@ fn entry() -> impl Strategy<Value = EntrySaid> {
         )
 }
 
+fn variant() -> impl Strategy<Value = &'static str> {
+    prop_oneof![
+        20 => select(vec!["thumbnail", "thumbnail", "display", "placeholder", "original", "original"]),
+        1 => select(vec!["metadata", "Original", ""]),
+    ]
+}
+
+fn token() -> impl Strategy<Value = TokenPick> {
+    prop_oneof![
+        20 => (0..4usize).prop_map(TokenPick::Nth),
+        1 => Just(TokenPick::None),
+        1 => Just(TokenPick::Malformed),
+        1 => (0..4usize).prop_map(TokenPick::Forged),
+    ]
+}
+
 /// Calls about who may do what, and readings that it decides on.
 pub fn sharing() -> impl Strategy<Value = Call> {
     let title = select(vec!["", "At the lake"]);
-    let variant = prop_oneof![
-        20 => select(vec!["thumbnail", "thumbnail", "display", "placeholder", "original"]),
-        1 => select(vec!["metadata", "Original", ""]),
-    ];
-    let variants = vec(variant, 0..4);
+    let variants = vec(variant(), 0..4);
     prop_oneof![
         3 => (memory(), option::of(title), option::of(memory_said()), weighted(0.3, vec(entry(), 0..3)))
             .prop_map(|(memory, title, said, entries)| Call::Update { memory, title, said, entries }),
@@ -93,6 +107,9 @@ pub fn sharing() -> impl Strategy<Value = Call> {
         2 => prop_oneof![8 => 1..4u32, 1 => Just(0)].prop_map(|limit| Call::SharedWithMe { limit }),
         3 => (vec(memory(), 1..3), variants, weighted(0.4, vec(weighted(0.9, 0..3usize), 0..3)), select(vec![0, 1, 180, 181, u32::MAX]))
             .prop_map(|(memories, variants, assets, ttl)| Call::Mint { memories, variants, assets, ttl }),
+        5 => (token(), weighted(0.1, memory()), weighted(0.3, variant()), weighted(0.3, 0..4usize), any::<bool>(), any::<bool>())
+            .prop_map(|(token, memory, variant, asset, head, cached)| Call::Http { token, memory, variant, asset, head, cached }),
+        1 => (any::<bool>(), -1..=1i32).prop_map(|(operator, above)| Call::TokenKeyRotate { operator, above }),
     ]
 }
 
@@ -117,4 +134,108 @@ pub fn taking_away() -> impl Strategy<Value = Call> {
         1 => memory().prop_map(|memory| Call::Cleanup { memory }),
         1 => several().prop_map(|memories| Call::CleanupBulk { memories }),
     ]
+}
+
+/// A memory that is shared, mostly, and served to who it is shared with; then, mostly, no longer.
+pub fn serving() -> impl Strategy<Value = Vec<Step>> {
+    let end = prop_oneof![
+        2 => Just(Call::Revoke { memory: NEWEST, id: "a" }),
+        1 => Just(Call::Trash { memory: NEWEST }),
+        1 => Just(Call::TokenKeyRotate { operator: true, above: 0 }),
+        1 => (0..PRINCIPALS).prop_map(|principal| Call::Unlink { principal }),
+        1 => Just(Call::HoursPass { hours: 1 }),
+        1 => Just(Call::Read { memory: NEWEST }),
+    ];
+    let mask = select(vec![1, 3, 3, 31]);
+    (
+        created(),
+        0..PRINCIPALS,
+        mask,
+        any::<bool>(),
+        any::<bool>(),
+        end,
+    )
+        .prop_map(|((create, variant), guest, mask, all, head, end)| {
+            let entry = EntrySaid {
+                id: "a",
+                whom: Some(Subject::Principal(guest)),
+                group: None,
+                public: false,
+                role: ResourceRole::Guest,
+                mask,
+                condition: Condition::Immediate,
+                inviter: None,
+            };
+            let step = |who, call| Step {
+                who,
+                call,
+                later: 0,
+                twice: false,
+            };
+            let by_guest = Who::Number(guest);
+            let variants = vec![variant, "thumbnail"];
+            let ask = Call::Http {
+                token: TokenPick::Nth(0),
+                memory: None,
+                variant: None,
+                asset: (!all).then_some(0),
+                head,
+                cached: all,
+            };
+            vec![
+                step(Who::Rightful, create),
+                step(
+                    Who::Rightful,
+                    Call::Grant {
+                        memory: NEWEST,
+                        entry,
+                    },
+                ),
+                step(
+                    by_guest,
+                    Call::Mint {
+                        memories: vec![NEWEST],
+                        variants,
+                        assets: (!all).then(|| vec![Some(0)]),
+                        ttl: 0,
+                    },
+                ),
+                step(by_guest, ask.clone()),
+                step(Who::Rightful, end),
+                step(by_guest, ask),
+            ]
+        })
+}
+
+const NEWEST: Pick = Pick::Nth(0);
+
+/// A call that creates a memory of one inline asset, and the variant that this is.
+fn created() -> impl Strategy<Value = (Call, &'static str)> {
+    let variant = select(vec![
+        ("original", AssetType::Original),
+        ("display", AssetType::Display),
+        ("thumbnail", AssetType::Thumbnail),
+        ("placeholder", AssetType::Placeholder),
+    ]);
+    (capsule(), 0..5usize, variant, idem(), any::<bool>()).prop_map(
+        |(capsule, content, (name, asset_type), idem, rich)| {
+            let said = Said {
+                kind: MemoryType::Image,
+                asset_type,
+                bytes: Given::Nothing,
+                sha256: Given::Nothing,
+                created_at: 0,
+                rich,
+            };
+            let assets = vec![Content::Inline(content)];
+            let create = Call::Create {
+                capsule,
+                assets,
+                stray_hash: Given::Nothing,
+                said,
+                idem,
+            };
+            (create, name)
+        },
+    )
 }

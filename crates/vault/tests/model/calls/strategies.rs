@@ -9,7 +9,7 @@ use proptest::sample::select;
 use super::capsules::capsules;
 use super::memories::memories;
 use super::people::{linking, people};
-use super::sharing::{sharing, taking_away};
+use super::sharing::{serving, sharing, taking_away};
 use super::uploads::{announced_upload, upload, uploads};
 use super::{Call, Given, Pick, Step, Who};
 use crate::pools::{ANONYMOUS, CONTENTS, IDEMS, MALFORMED_BLOB_IDS, MALFORMED_IDS, PRINCIPALS};
@@ -76,6 +76,8 @@ fn one_call() -> impl Strategy<Value = Call> {
         26 => sharing().boxed(),
         14 => taking_away().boxed(),
         8 => people().boxed(),
+        2 => any::<bool>().prop_map(|operator| Call::VaultStatus { operator }),
+        2 => weighted(0.4, Just(())).prop_map(|poor| Call::Means { poor: poor.is_some() }),
         3 => select(vec![1, 25, 80, 200, 800]).prop_map(|hours| Call::HoursPass { hours }),
         1 => quotas().prop_map(|args| Call::Upgrade { args }),
         1 => Just(Call::Upgrade { args: InitArgs::default() }),
@@ -106,6 +108,7 @@ pub fn life() -> impl Strategy<Value = Vec<Vec<Step>>> {
         36 => step().prop_map(|step| vec![step]).boxed(),
         5 => upload().boxed(),
         1 => linking().boxed(),
+        2 => serving().boxed(),
         2 => announced_upload().boxed(),
     ];
     vec(part, 1..160)
@@ -124,11 +127,14 @@ pub fn quotas() -> impl Strategy<Value = InitArgs> {
         prop_oneof![8 => Just(None), 1 => (0..4u64).prop_map(Some), 1 => Just(Some(u64::MAX))];
     let sessions =
         prop_oneof![8 => Just(None), 1 => (0..3u32).prop_map(Some), 1 => Just(Some(100))];
-    (inline, bytes, memories, sessions).prop_map(|(inline, bytes, memories, sessions)| InitArgs {
-        inline_budget_per_capsule: inline,
-        bytes_per_capsule: bytes,
-        memories_per_capsule: memories,
-        open_sessions: sessions,
-        ..InitArgs::default()
-    })
+    let days = prop_oneof![6 => Just(None), 1 => select(vec![0, 1]).prop_map(Some)];
+    (inline, bytes, memories, sessions, days).prop_map(
+        |(inline, bytes, memories, sessions, days)| InitArgs {
+            inline_budget_per_capsule: inline,
+            bytes_per_capsule: bytes,
+            memories_per_capsule: memories,
+            open_sessions: sessions,
+            cycles_reserve_days: days,
+        },
+    )
 }

@@ -1,6 +1,7 @@
 //! How uploads are generated: single calls, and whole ones.
 
 use proptest::collection::vec;
+use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -39,13 +40,20 @@ pub(super) fn uploads() -> impl Strategy<Value = Call> {
         6 => (session(), claim()).prop_map(|(session, claim)| Call::Finish { session, claim }),
         2 => session().prop_map(|session| Call::Abort { session }),
         2 => session().prop_map(|session| Call::Uploads { session }),
+        6 => (capsule(), content(), right(), weighted(0.02, 0..2usize), idem())
+            .prop_map(|(capsule, content, sha, over, idem)| Call::PutBlob { capsule, content, sha, over, idem }),
         1 => Just(Call::UploadConfig),
         1 => Just(Call::CleanupExpired),
-        3 => (capsule(), vec((content(), prop_oneof![30 => Just(Given::Right), 5 => Just(Given::Wrong), 1 => Just(Given::Malformed)]), 0..4))
+        3 => (capsule(), vec((content(), right()), 0..4))
             .prop_map(|(capsule, contents)| Call::BlobsByHash { capsule, contents }),
         4 => (blob(), index()).prop_map(|(blob, chunk)| Call::BlobRead { blob, chunk }),
         3 => blob().prop_map(|blob| Call::BlobDelete { blob }),
     ]
+}
+
+/// Mostly the right hash.
+fn right() -> impl Strategy<Value = Given> {
+    prop_oneof![30 => Just(Given::Right), 5 => Just(Given::Wrong), 1 => Just(Given::Malformed)]
 }
 
 /// Mostly the truth about some content.

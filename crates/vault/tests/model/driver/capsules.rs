@@ -167,6 +167,10 @@ impl Driver {
                 let got = self.vault.capsule_controller_remove(context, real, whom);
                 self.done("capsule_controller_remove", expected, got)
             }
+            OnCapsule::Status => {
+                self.capsule_status(who, capsule, real);
+                String::new()
+            }
             OnCapsule::Delete => {
                 let expected = self.model.capsules_delete(caller, capsule);
                 let got = self.vault.capsules_delete(context, real);
@@ -273,6 +277,7 @@ impl Driver {
                 )
             })
             .collect();
+        self.note("capsules_list", "Ok".into());
         assert_eq!(got.len(), count, "a capsule is listed twice");
         assert_eq!(got, expected, "capsules_list of caller {who}");
     }

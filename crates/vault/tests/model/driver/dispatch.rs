@@ -55,6 +55,18 @@ impl Driver {
                 let got = (self.vault).person_unlink(self.context(who), principal(*taken));
                 return self.done("person_unlink", expected, got);
             }
+            Call::Http { .. } => self.http(call),
+            Call::TokenKeyRotate { operator, above } => {
+                return self.rotate(self.caller(who, Some(0)), *operator, *above);
+            }
+            Call::VaultStatus { operator } if !self.memory.is_bounded() => {
+                self.vault_status(self.caller(who, Some(0)), *operator);
+            }
+            Call::VaultStatus { .. } => {} // what is deleted there may wait for room
+            Call::Means { poor } => {
+                self.model.is_poor = *poor;
+                self.vault.set_means(self.means());
+            }
             Call::PersonRead => self.person_read(self.caller(who, Some(0))),
             Call::HoursPass { hours } => self.hours_pass(*hours),
             Call::Upgrade { args } => {
@@ -82,6 +94,7 @@ impl Driver {
             | Call::Uploads { .. }
             | Call::UploadConfig
             | Call::CleanupExpired
+            | Call::PutBlob { .. }
             | Call::BlobsByHash { .. }
             | Call::BlobRead { .. } => return self.upload_call(who, call),
             Call::Create { .. }
@@ -169,6 +182,20 @@ impl Driver {
                     // Some may have been cleared away to make room for others.
                     assert!(got <= expected, "{got} cleared away, of {expected}");
                 }
+            }
+            Call::PutBlob {
+                capsule,
+                content,
+                sha,
+                over,
+                idem,
+            } => {
+                let (capsule, real, who) = self.capsule_and_caller(*capsule, who);
+                let bytes = over.map_or(&CONTENTS[*content][..], |over| {
+                    &LARGE_CHUNK[..limits::CHUNK_MAX as usize + over]
+                });
+                let sha = hash(*sha, sha256(bytes)).unwrap_or_default();
+                return self.put_blob(who, (capsule, &real), (bytes, &sha), &IDEMS[*idem]);
             }
             Call::BlobsByHash { capsule, contents } => {
                 let (capsule, real, who) = self.capsule_and_caller(*capsule, who);

@@ -9,6 +9,7 @@ mod facts;
 mod people;
 mod picks;
 mod reading;
+mod status;
 mod tokens;
 mod trash;
 mod uploads;
@@ -17,12 +18,12 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use keepsake_api::{Error as Wire, InitArgs, PersonRef, UploadFinishResult};
-use keepsake_vault::{Call as Context, Error, Vault, limits};
+use keepsake_vault::{Call as Context, Error, Means, Vault, limits};
 
 use self::reading::Walks;
 use crate::bounded::Bounded;
 use crate::calls::{Call, Claim, OnCapsule, Step, Subject, Who};
-use crate::model::{Answer, AssetId, BlobArg, MemoryId, Model, Quotas, Refusal, State};
+use crate::model::{Answer, AssetId, BlobArg, MemoryId, Model, Quotas, Refusal, State, Token};
 use crate::names::Names;
 use crate::pools::{ANONYMOUS, principal};
 
@@ -44,6 +45,7 @@ const TAKES_ROOM: &[&str] = &[
     "uploads_begin",
     "uploads_begin_announced",
     "uploads_put_chunk",
+    "uploads_put_blob",
     "uploads_finish",
     "memories_create",
     "memories_create_with_internal_blobs",
@@ -79,6 +81,9 @@ pub struct Driver {
     pub memories: Names<MemoryId>,
     pub assets: Names<AssetId>,
     finished: BTreeMap<usize, UploadFinishResult>,
+    tokens: Vec<(Token, String)>,
+    /// The number of the first key that tokens are made with.
+    first_token_key: u32,
     pub walks: Walks,
     counts: Counts,
     /// The session that the last successful begin returned.
@@ -102,8 +107,15 @@ impl Driver {
             bytes: None,
             memories: None,
             open_sessions: limits::OPEN_SESSIONS_MAX,
+            reserve_days: limits::CYCLES_RESERVE_DAYS_DEFAULT,
         });
         model.configure(args);
+        let means = Means {
+            balance: 0,
+            liquid: 0,
+            heap: 0,
+        };
+        let first_token_key = vault.status(BORN, means).http_token_key;
         Self {
             memory,
             vault,
@@ -115,6 +127,8 @@ impl Driver {
             memories: Names::new("a memory"),
             assets: Names::new("an asset"),
             finished: BTreeMap::new(),
+            tokens: vec![],
+            first_token_key,
             walks: Walks::default(),
             counts: Counts::default(),
             current: None,
@@ -166,7 +180,11 @@ impl Driver {
     fn send(&mut self, who: Who, call: &Call) -> String {
         self.model.expire(self.now);
         let before = self.memory.is_bounded().then(|| self.model.clone());
-        self.sent += 1;
+        let is_call = !matches!(
+            call,
+            Call::HoursPass { .. } | Call::Upgrade { .. } | Call::Means { .. }
+        );
+        self.sent += u64::from(is_call);
         self.full = false;
         let answer = self.call(who, call);
         if let (true, Some(before)) = (self.full, before) {
@@ -203,6 +221,7 @@ impl Driver {
     pub fn reopen(&mut self) {
         self.vault = Vault::open(self.memory.clone()).expect("the vault's own memory");
         assert!(!self.vault.needs_seed(), "the seed is kept");
+        self.vault.set_means(self.means());
     }
 
     pub fn context(&self, who: usize) -> Context {
@@ -221,7 +240,7 @@ impl Driver {
     ) -> Option<(T, U)> {
         let outcome = match (expected, got) {
             (Ok(expected), Ok(got)) => {
-                *self.coverage.entry((method, "Ok".into())).or_default() += 1;
+                self.note(method, "Ok".into());
                 return Some((expected, got));
             }
             (Err(reasons), Err(error)) => {
@@ -256,8 +275,13 @@ impl Driver {
             }
             (expected, got) => panic!("{method}: expected {expected:?}, got {got:?}"),
         };
-        *self.coverage.entry((method, outcome)).or_default() += 1;
+        self.note(method, outcome);
         None
+    }
+
+    /// Counts what a method gave.
+    fn note(&mut self, method: &'static str, outcome: String) {
+        *self.coverage.entry((method, outcome)).or_default() += 1;
     }
 
     /// Reads all there is as everybody, and compares; recomputes the counters.
@@ -267,6 +291,9 @@ impl Driver {
             .expect("counters recomputed from scratch");
         self.model.expire(self.now);
         self.upload_config();
+        if !self.memory.is_bounded() {
+            self.vault_status(0, true);
+        }
         for who in 0..=ANONYMOUS {
             self.person_read(who);
             self.capsules_list(who);
@@ -279,6 +306,7 @@ impl Driver {
                 self.list_all(who, capsule, &real, 3);
                 self.external_deletions(who, Some(capsule), &real);
                 self.trashed(who, Some(capsule), &real, 2);
+                self.capsule_status(who, Some(capsule), &real);
             }
             for id in self.model.ever.clone() {
                 let real = self.memories.of(&id).to_owned();

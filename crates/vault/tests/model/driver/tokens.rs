@@ -1,8 +1,10 @@
-//! Tokens for content over HTTP, compared as far as minting goes.
+//! Tokens for content over HTTP, and what they open, compared.
+
+use keepsake_api::{ByteBuf, HttpRequest, HttpResponse};
 
 use super::Driver;
-use crate::calls::{Pick, Who};
-use crate::model::{Model, Refusal, Scope};
+use crate::calls::{Call, Pick, TokenPick, Who};
+use crate::model::{Asked, Asset, Model, Place, Refusal, Scope, Token};
 use crate::pools::ANONYMOUS;
 
 impl Driver {
@@ -11,7 +13,7 @@ impl Driver {
         &mut self,
         who: Who,
         memories: &[Pick],
-        variants: &[&str],
+        variants: &[&'static str],
         assets: Option<&[Option<usize>]>,
         ttl: u32,
     ) {
@@ -34,20 +36,15 @@ impl Driver {
             assets: named.as_deref(),
         };
         let texts: Vec<String> = variants.iter().map(|name| (*name).to_owned()).collect();
-        let picked: Vec<_> = memories
-            .iter()
-            .map(|pick| self.memory_pick(*pick))
-            .collect();
-        let context = self.context(who);
-        let caller = (who, self.now);
+        let each = memories.iter();
+        let picked: Vec<_> = each.map(|pick| self.memory_pick(*pick)).collect();
+        let (context, caller) = (self.context(who), (who, self.now));
 
-        let expected = self
-            .model
-            .mint_http_token(caller, picked[0].0.as_ref(), &scope);
-        let got = (self.vault).mint_http_token(context, &picked[0].1, &texts, ids.as_deref(), ttl);
-        if let Some((_, token)) = self.agree("mint_http_token", expected, got) {
-            assert!(!token.is_empty());
-        }
+        let (id, real) = &picked[0];
+        let expected = self.model.mint_http_token(caller, id.as_ref(), &scope, ttl);
+        let got = (self.vault).mint_http_token(context, real, &texts, ids.as_deref(), ttl);
+        let minted = self.agree("mint_http_token", expected, got);
+        self.tokens.extend(minted);
 
         let names: Vec<String> = picked.iter().map(|(_, real)| real.clone()).collect();
         let mut expected = Model::check_variants(variants);
@@ -56,13 +53,148 @@ impl Driver {
         }
         let got = (self.vault).mint_http_tokens_bulk(context, names, &texts, ids.as_deref(), ttl);
         if let Some((_, got)) = self.agree("mint_http_tokens_bulk", expected, got) {
-            let minted = picked.iter().filter(|(id, _)| {
-                let answer = self.model.mint_http_token(caller, id.as_ref(), &scope);
-                answer.is_ok()
+            let each = picked.iter().filter_map(|(id, real)| {
+                let minted = self.model.mint_http_token(caller, id.as_ref(), &scope, ttl);
+                Some((real, minted.ok()?))
             });
-            let minted: Vec<&String> = minted.map(|(_, real)| real).collect();
-            assert_eq!(got.iter().map(|(id, _)| id).collect::<Vec<_>>(), minted);
-            assert!(got.iter().all(|(_, token)| !token.is_empty()));
+            let (names, minted): (Vec<_>, Vec<_>) = each.unzip();
+            assert_eq!(got.iter().map(|(id, _)| id).collect::<Vec<_>>(), names);
+            let tokens = got.iter().map(|(_, token)| token.clone());
+            self.tokens.extend(minted.into_iter().zip(tokens));
         }
     }
+
+    fn token(&self, pick: TokenPick) -> (Option<Token>, Option<Result<(), u16>>, String) {
+        let nth = |n| Self::nth_newest(n, self.tokens.len()).map(|nth| &self.tokens[nth]);
+        match pick {
+            TokenPick::Nth(n) | TokenPick::Forged(n) => match nth(n) {
+                Some((token, text)) if matches!(pick, TokenPick::Nth(_)) => {
+                    (Some(token.clone()), Some(Ok(())), text.clone())
+                }
+                Some((token, text)) => (
+                    Some(token.clone()),
+                    Some(Err(403)),
+                    with_another_letter(text),
+                ),
+                None => (None, None, String::new()),
+            },
+            TokenPick::None => (None, None, String::new()),
+            TokenPick::Malformed => (None, Some(Err(400)), "no token".into()),
+        }
+    }
+
+    pub(super) fn http(&mut self, call: &Call) {
+        let Call::Http {
+            token,
+            memory,
+            variant,
+            asset,
+            head,
+            cached,
+        } = call
+        else {
+            unreachable!("dispatched by its kind")
+        };
+        let (token, is_good, text) = self.token(*token);
+        let token = token.as_ref();
+        let of_token = token.map(|token| token.memory.clone());
+        let (memory, real) = match (memory, of_token) {
+            (None, Some(id)) => {
+                let real = self.memories.of(&id).to_owned();
+                (Some(id), real)
+            }
+            (pick, _) => self.memory_pick(pick.unwrap_or(Pick::Nth(0))),
+        };
+        let first = token.map_or("original", |token| token.variants[0]);
+        let variant = variant.unwrap_or(first);
+        let asset = asset.map(|nth| {
+            let known = memory.as_ref().and_then(|id| self.model.memories.get(id));
+            let asset = known.and_then(|known| known.assets.get(nth));
+            asset.map(|asset| asset.id.clone())
+        });
+        let asked = Asked {
+            token: is_good.map(|good| good.and(token.ok_or(403))),
+            memory: memory.as_ref(),
+            variant,
+            asset: asset.clone(),
+        };
+        let expected = self.model.http_asset(self.now, &asked);
+        let mut headers = vec![];
+        let mut url = format!("/asset/{real}/{variant}");
+        if let Some(id) = &asset {
+            let id = id.as_ref().map_or("asset", |id| self.assets.of(id));
+            url += &format!("?id={id}");
+        }
+        if is_good.is_some() {
+            headers.push(("Authorization".to_owned(), format!("Bearer {text}")));
+        }
+        let got = self.get(*head, url.clone(), headers.clone());
+        self.note("http_request", got.status_code.to_string());
+        match expected {
+            Err(statuses) => {
+                assert!(
+                    statuses.contains(&got.status_code),
+                    "{url} with {token:?}: expected one of {statuses:?}, got {}",
+                    got.status_code
+                );
+            }
+            Ok(assets) => {
+                let served = self.served(&assets, &got, *head);
+                if *cached {
+                    headers.push(("If-None-Match".into(), served));
+                    let again = self.get(*head, url, headers);
+                    assert_eq!((again.status_code, again.body.len()), (304, 0));
+                    self.note("http_request", "304".into());
+                }
+            }
+        }
+    }
+
+    fn get(&self, head: bool, url: String, headers: Vec<(String, String)>) -> HttpResponse {
+        let request = HttpRequest {
+            method: if head { "HEAD" } else { "GET" }.into(),
+            url,
+            headers,
+            body: ByteBuf::new(),
+            certificate_version: Some(2),
+        };
+        self.vault.http_request(self.now, self.means(), &request)
+    }
+
+    /// Exactly one of these assets is served, whole; its entity tag.
+    fn served(&self, assets: &[Asset], got: &HttpResponse, head: bool) -> String {
+        assert_eq!(got.status_code, 200, "{got:?}");
+        let header = |name: &str| {
+            let mut headers = got.headers.iter();
+            let found = headers.find(|(given, _)| given.eq_ignore_ascii_case(name));
+            found.map_or("", |(_, value)| value.as_str())
+        };
+        assert_eq!(header("X-Content-Type-Options"), "nosniff");
+        let fits = |asset: &&Asset| {
+            let base = asset.metadata.base();
+            let sha = base.sha256.as_ref().expect("the vault knows it");
+            let tag: String = sha.iter().map(|byte| format!("{byte:02x}")).collect();
+            header("ETag") == format!("\"{tag}\"")
+                && header("Content-Length") == asset.len.to_string()
+                && header("Content-Type") == base.mime_type
+        };
+        let asset = assets.iter().find(fits);
+        let asset = asset.unwrap_or_else(|| panic!("{got:?} is none of {assets:?}"));
+        let bytes = match &asset.place {
+            Place::Inline(bytes) => bytes.clone(),
+            Place::Blob(blob) => self.model.blobs[*blob].bytes(),
+            Place::External { .. } => unreachable!("external content is not served"),
+        };
+        assert!(
+            *got.body == if head { vec![] } else { bytes },
+            "other bytes are served"
+        );
+        header("ETag").to_owned()
+    }
+}
+
+fn with_another_letter(text: &str) -> String {
+    let (kept, last) = text.split_at(text.len() / 2);
+    let another = if last.starts_with('A') { 'B' } else { 'A' };
+    format!("{kept}{another}{}", &last[1..])
 }

@@ -82,6 +82,43 @@ impl Driver {
         text
     }
 
+    pub(super) fn put_blob(
+        &mut self,
+        who: usize,
+        (capsule, real): (Option<usize>, &str),
+        (bytes, sha): (&[u8], &[u8]),
+        idem: &str,
+    ) -> String {
+        let count = self.model.blobs.len();
+        let expected = (self.model).uploads_put_blob((who, self.now), capsule, bytes, sha, idem);
+        let context = self.context(who);
+        let got = (self.vault).uploads_put_blob(context, real, bytes, sha, idem);
+        let text = format!("{got:?}");
+        if let Some((mut blob, got)) = self.agree("uploads_put_blob", expected, got) {
+            if blob == count
+                && let Some(before) = self.blobs.find(&got.blob_id)
+            {
+                blob = *before;
+                self.model.made_again(blob);
+            }
+            self.blobs.learn(&blob, &got.blob_id);
+            let known = &self.model.blobs[blob];
+            assert_eq!(
+                (got.size, got.checksum_sha256, got.uploaded_at),
+                (
+                    bytes.len() as u64,
+                    Some(sha.to_vec().into()),
+                    known.created_at
+                )
+            );
+            assert_eq!(
+                (got.storage_backend, got.memory_id.as_str()),
+                (StorageBackend::Icp, "")
+            );
+        }
+        text
+    }
+
     /// A blob of the capsule with this content.
     fn held(&self, capsule: Option<usize>, sha: &[u8], held: &HeldBlob) {
         let blob = &self.model.blobs[*self.blobs.thing(&held.blob_id)];

@@ -44,6 +44,7 @@ impl Model {
             }
             subject = me.clone();
         }
+        self.takes_content()?;
         self.capsules.push(Capsule {
             subject,
             owners: vec![(me, now)],

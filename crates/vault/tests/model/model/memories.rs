@@ -143,7 +143,7 @@ impl Model {
             .filter(|a| matches!(a.place, Place::Inline(_)));
         let inline: u64 = inline.map(|asset| asset.len).sum();
         let within = self.inline_bytes_used(capsule) + inline <= self.quotas.inline;
-        if inline == 0 || (within && self.takes(capsule, inline)) {
+        if inline == 0 || (within && self.takes(capsule, inline) && !self.is_short()) {
             Ok(())
         } else {
             only(Refusal::ResourceExhausted)

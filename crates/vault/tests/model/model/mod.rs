@@ -12,6 +12,7 @@ mod facts;
 mod memories;
 mod people;
 mod removing;
+mod status;
 mod tokens;
 mod trash;
 mod uploads;
@@ -19,15 +20,14 @@ mod uploads;
 use std::collections::{BTreeMap, BTreeSet};
 
 use keepsake_api::{
-    AccessEntry, AccessEvent, AssetMetadata, BlobHosting, ConnectionGroup, InitArgs,
-    MemoryMetadata, PersonRef,
+    AccessEntry, AccessEvent, AssetMetadata, BlobHosting, ConnectionGroup, MemoryMetadata,
+    PersonRef,
 };
 use keepsake_vault::limits;
 
 pub use access::{MANAGE, OWN, VIEW};
 pub use elsewhere::Address;
-pub use people::PersonSaid;
-pub use tokens::Scope;
+pub use tokens::{Asked, Scope, Token};
 pub use uploads::{Announced, Begun, Status};
 
 use crate::pools::ANONYMOUS;
@@ -250,23 +250,31 @@ pub struct Trashed {
     pub by: usize,
 }
 
-/// What the installer set: most bytes of inline content, of all content, memories and open sessions of one caller in a capsule.
+/// What the installer set: most bytes of inline content, of all content, memories and open sessions of one caller in a capsule; and for
+/// how many days there must be cycles.
 #[derive(Clone, Debug)]
 pub struct Quotas {
     pub inline: u64,
     pub bytes: Option<u64>,
     pub memories: Option<u64>,
     pub open_sessions: u32,
+    pub reserve_days: u32,
 }
 
 #[derive(Clone)]
 pub struct Model {
     pub quotas: Quotas,
+    /// Whether there is less than what any reserve asks for.
+    pub is_poor: bool,
+    /// The number of the key that tokens are made with.
+    pub token_key: u32,
     pub people: Vec<people::Linked>,
     offers: BTreeMap<people::Offer, u64>,
     pub capsules: Vec<Capsule>,
     pub sessions: Vec<Session>,
     pub blobs: Vec<Blob>,
+    /// Blobs made in one message, by capsule, hash and key.
+    pub by_key: BTreeMap<(usize, Vec<u8>, String), usize>,
     pub memories: BTreeMap<MemoryId, Memory>,
     pub trash: BTreeMap<MemoryId, Trashed>,
     /// What was deleted, and by whom, where somebody did.
@@ -279,27 +287,19 @@ impl Model {
     pub fn new(quotas: Quotas) -> Self {
         Self {
             quotas,
+            is_poor: false,
+            token_key: 0,
             people: vec![],
             offers: BTreeMap::new(),
             capsules: vec![],
             sessions: vec![],
             blobs: vec![],
+            by_key: BTreeMap::new(),
             memories: BTreeMap::new(),
             trash: BTreeMap::new(),
             gone: BTreeMap::new(),
             ever: vec![],
         }
-    }
-
-    /// What an installer leaves out stays as it is.
-    pub fn configure(&mut self, args: &InitArgs) {
-        let quotas = &mut self.quotas;
-        quotas.inline = args
-            .inline_budget_per_capsule
-            .map_or(quotas.inline, u64::from);
-        quotas.bytes = args.bytes_per_capsule.or(quotas.bytes);
-        quotas.memories = args.memories_per_capsule.or(quotas.memories);
-        quotas.open_sessions = args.open_sessions.unwrap_or(quotas.open_sessions);
     }
 
     fn capsule(&self, who: usize, capsule: Option<usize>) -> Answer<usize> {

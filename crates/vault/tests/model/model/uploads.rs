@@ -125,9 +125,13 @@ impl Model {
         if let Some(open) = self.keys(who).find_map(opened) {
             return Ok(open);
         }
+        self.takes_content()?;
         // A session counts for who opened it; what others of the person opened before they were linked counts for them.
         let acting = self.acting(who);
-        let by_me = self.sessions.iter().filter(|s| mine(s) && s.creator == acting);
+        let by_me = self
+            .sessions
+            .iter()
+            .filter(|s| mine(s) && s.creator == acting);
         if by_me.count() >= self.quotas.open_sessions as usize {
             return only(Refusal::ResourceExhausted);
         }
@@ -224,7 +228,7 @@ impl Model {
         bytes: &[u8],
     ) -> Answer<()> {
         let used = session.map_or(0, |s| self.bytes_used(self.sessions[s].capsule));
-        let quota = self.quotas.bytes;
+        let (quota, takes_content) = (self.quotas.bytes, !self.is_short());
         let session = self.session_in_use(who, session)?;
         let mut wrong = vec![];
         if index >= session.expected {
@@ -247,7 +251,8 @@ impl Model {
         none_of(wrong)?;
         let others = session.chunks.iter().filter(|(other, _)| **other != index);
         let held: u64 = others.map(|(_, chunk)| chunk.len() as u64).sum();
-        if !repeated && quota.is_some_and(|quota| used + held + bytes.len() as u64 > quota) {
+        let takes = quota.is_none_or(|quota| used + held + bytes.len() as u64 <= quota);
+        if !repeated && !(takes && takes_content) {
             return only(Refusal::ResourceExhausted);
         }
         if session.state == State::Open {
@@ -255,6 +260,60 @@ impl Model {
         }
         session.chunks.insert(index, bytes.to_vec());
         Ok(())
+    }
+
+    /// A small blob in one message: the one that the same key made before of the same content, unless it was deleted since.
+    pub fn uploads_put_blob(
+        &mut self,
+        (who, now): (usize, u64),
+        capsule: Option<usize>,
+        bytes: &[u8],
+        sha: &[u8],
+        idem: &str,
+    ) -> Answer<usize> {
+        let capsule = self.capsule(who, capsule)?;
+        let mut wrong = Self::check_idem(idem).err().unwrap_or_default();
+        if bytes.len() > limits::CHUNK_MAX as usize {
+            wrong.push(invalid("chunk_too_large"));
+        }
+        if sha.len() != 32 {
+            wrong.push(invalid("sha256"));
+        } else if sha != sha256(bytes) {
+            wrong.push(invalid("hash_mismatch"));
+        }
+        none_of(wrong)?;
+        let key = (capsule, sha.to_vec(), idem.to_owned());
+        let made = self.by_key.get(&key).copied();
+        if let Some(made) = made.filter(|blob| !self.blobs[*blob].deleted) {
+            return Ok(made);
+        }
+        self.takes_content()?;
+        if !self.holds(capsule, sha) && !self.takes(capsule, bytes.len() as u64) {
+            return only(Refusal::ResourceExhausted);
+        }
+        let blob = Blob {
+            capsule,
+            chunks: vec![bytes.to_vec()],
+            created_at: now,
+            referenced: false,
+            deleted: false,
+            by_name: false,
+        };
+        self.blobs.push(blob);
+        self.by_key.insert(key, self.blobs.len() - 1);
+        Ok(self.blobs.len() - 1)
+    }
+
+    /// The blob made last, by a key, has the id that a deleted one had: it is that one again.
+    pub fn made_again(&mut self, before: usize) {
+        let again = self.blobs.pop().expect("it was made");
+        let known = &self.blobs[before];
+        assert!(known.deleted && known.capsule == again.capsule && known.chunks == again.chunks);
+        self.blobs[before] = again;
+        let last = self.blobs.len();
+        for blob in self.by_key.values_mut().filter(|blob| **blob == last) {
+            *blob = before;
+        }
     }
 
     /// The blob and when it came to be.
