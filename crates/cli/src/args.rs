@@ -68,6 +68,10 @@ pub enum Command {
     Get(Get),
     /// Read every file of every memory back and compare its SHA-256
     Verify,
+    /// Verify everything that a vault on this machine holds at rest, while it is not served
+    ///
+    /// The database's structure, the checksum of everything in it, that the canister starts, and the SHA-256 of every file. Nothing is changed.
+    Check(Check),
     /// Show who you are to a vault; makes your key if there is none
     Identity,
     /// Save everything in a vault on this machine to a folder, or load it from one
@@ -126,6 +130,13 @@ pub struct Serve {
     /// Somebody else who may upgrade, stop and move the vault, with the `icp` command; you may anyway
     #[arg(long, value_name = "PRINCIPAL")]
     pub controller: Vec<Principal>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Check {
+    /// Folder that holds the vault's state [default: this platform's folder for data]
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

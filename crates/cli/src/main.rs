@@ -8,6 +8,7 @@
 //! output went away.
 
 mod args;
+mod check;
 mod connect;
 mod gather;
 mod get;
@@ -107,6 +108,7 @@ async fn dispatch(
         Command::List(list) => list::run(list, common, output).await,
         Command::Get(get) => get::run(get, common, output).await,
         Command::Verify => verify::run(common, output).await,
+        Command::Check(check) => check::run(check, output).await,
         Command::Identity => identity::run(common, output),
         Command::Snapshot(snapshot) => snapshot::run(snapshot, common, output).await,
     }

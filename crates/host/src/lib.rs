@@ -6,6 +6,7 @@
 //! replica; it knows nothing of what the canister does.
 
 pub mod certificate;
+pub mod check;
 pub mod crypto;
 pub mod engine;
 pub mod http;

@@ -324,7 +324,10 @@ impl Engine {
         let shared = &self.inner.shared;
         // In this order: a request leaves the first only after the second has it.
         shared.pending.info(id).or_else(|| {
-            let found = shared.store.view().and_then(|view| view.request(id));
+            let found = shared
+                .store
+                .view_after_repair()
+                .and_then(|view| view.request(id));
             match found {
                 Ok(record) => record.map(|record| record.info()),
                 Err(error) => {

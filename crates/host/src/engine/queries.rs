@@ -226,7 +226,7 @@ struct Consistent {
 fn consistent(shared: &Shared) -> Result<Consistent, Reject> {
     let failed = |error: StoreError| rejects::unreadable(&error);
     loop {
-        let view = shared.store.view().map_err(failed)?;
+        let view = shared.store.view_after_repair().map_err(failed)?;
         let Some(record) = view.canister().map_err(failed)? else {
             return Err(rejects::no_module());
         };

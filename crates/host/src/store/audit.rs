@@ -21,6 +21,8 @@ pub struct Audit {
     /// What is wrong, in words; at most 200 of [`Audit::problem_count`].
     pub problems: Vec<String>,
     pub problem_count: u64,
+    /// Every page is reachable and as it was written, apart from the contents' checksums: the database can be opened and answers.
+    pub structure_sound: bool,
     /// Units of stable memory that were read.
     pub units: u64,
     /// Of these, those written before there were checksums: read, and with nothing to be held against.
@@ -67,18 +69,18 @@ pub fn audit(data: &Path, progress: &mut dyn FnMut(u64, u64)) -> io::Result<Audi
         &mut |table, key, value| seen.entry(table, key, value),
         &mut |counts: Pages| progress(counts.used, counts.all),
     )?;
+    let structure_sound = problems.count == 0;
     // The structure comes first: what it lacks explains the rest.
     seen.compare();
+    let undescribed = seen.problems.count - seen.problems.described.len() as u64;
     for problem in seen.problems.described {
         problems.add(problem);
     }
-    problems.count += seen
-        .problems
-        .count
-        .saturating_sub(problems.described.len() as u64);
+    problems.count += undescribed;
     Ok(Audit {
         problems: problems.described,
         problem_count: problems.count,
+        structure_sound,
         units: seen.units,
         units_without_checksum: seen.unchecked,
         requests: seen.requests.len() as u64 + seen.damaged_requests.len() as u64,

@@ -46,32 +46,13 @@ pub struct Folder {
 impl Folder {
     /// Creates the folder where it is missing (readable by its owner only), locks it and checks its version.
     pub fn open(path: &Path) -> Result<Folder, FolderError> {
-        let fail = |error: io::Error| match error.kind() {
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                FolderError::NoPermission(path.to_path_buf())
-            }
-            _ => FolderError::Io {
-                folder: path.to_path_buf(),
-                error,
-            },
-        };
+        let fail = |error: io::Error| failed(path, error);
         private_dir(path).map_err(fail)?;
         let foreign = is_foreign(path).map_err(fail)?;
         if foreign {
             return Err(FolderError::Foreign(path.to_path_buf()));
         }
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(path.join("lock"))
-            .map_err(fail)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(FolderError::Locked(path.to_path_buf())),
-            Err(TryLockError::Error(error)) => return Err(fail(error)),
-        }
+        let lock = lock(path)?;
         let version = path.join("version");
         match fs::read_to_string(&version) {
             Ok(found) if found.trim() == FORMAT_VERSION.to_string() => {}
@@ -96,6 +77,18 @@ impl Folder {
         Ok(Folder {
             path: path.to_path_buf(),
             _lock: lock,
+        })
+    }
+
+    /// Takes a state folder of this version for this process, and changes nothing in it.
+    ///
+    /// # Errors
+    /// [`FolderError::Locked`], [`FolderError::Foreign`] where it is none, [`FolderError::OtherVersion`].
+    pub fn hold(path: &Path) -> Result<Folder, FolderError> {
+        Folder::check_version(path)?;
+        Ok(Folder {
+            path: path.to_path_buf(),
+            _lock: lock(path)?,
         })
     }
 
@@ -180,6 +173,34 @@ pub fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
     writer.sync_all()?;
     fs::rename(&new, file)?;
     File::open(folder)?.sync_all()
+}
+
+fn failed(path: &Path, error: io::Error) -> FolderError {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            FolderError::NoPermission(path.to_path_buf())
+        }
+        _ => FolderError::Io {
+            folder: path.to_path_buf(),
+            error,
+        },
+    }
+}
+
+/// Locks a state folder for this process, until the file is closed.
+fn lock(path: &Path) -> Result<File, FolderError> {
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path.join("lock"))
+        .map_err(|error| failed(path, error))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(FolderError::Locked(path.to_path_buf())),
+        Err(TryLockError::Error(error)) => Err(failed(path, error)),
+    }
 }
 
 fn write_version(file: &Path) -> io::Result<()> {

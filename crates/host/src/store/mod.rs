@@ -44,7 +44,8 @@ use presence::Marker;
 use seal::{Place, UNIT_HEADER};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
 
 /// The version of the layout described in this module's header. Version 1, which had no checksums, is read and becomes version 2.
 pub const FORMAT_VERSION: u32 = 2;
@@ -57,6 +58,9 @@ pub const UNIT_BYTES: usize = 4096 - 16 - UNIT_HEADER;
 /// Requests forgotten in one commit at most, so that no commit has to clean up after a long pause.
 pub const MAX_PRUNED_PER_COMMIT: usize = 256;
 
+/// How long a reader waits for a database that failed to be opened again; usually that takes milliseconds.
+const REPAIRED_WITHIN: Duration = Duration::from_secs(3);
+
 /// Why the database did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -67,7 +71,7 @@ pub enum StoreError {
     #[error("the state folder's database failed: {0}")]
     Database(#[source] heed::Error),
     /// What is on the disk is not what was written. Nothing of it is handed out; everything else can be read.
-    #[error("the state folder is damaged: {0} is not what was written; `keepsake check` says what else is affected")]
+    #[error("the state folder is damaged: {0} is not what was written")]
     Damaged(String),
     #[error("the state folder's database holds a record this version cannot read: {0}")]
     Record(String),
@@ -134,6 +138,8 @@ pub struct Store {
     folder: PathBuf,
     max_bytes: Option<usize>,
     state: RwLock<State>,
+    /// Attempts to repair it, for those who wait for the next.
+    repairs: (Mutex<u64>, Condvar),
 }
 
 impl Store {
@@ -150,6 +156,7 @@ impl Store {
                 opened: Some(opened),
                 health: Health::Sound,
             }),
+            repairs: Default::default(),
         })
     }
 
@@ -177,7 +184,7 @@ impl Store {
         let done = work(opened.tables, &mut txn)?;
         if let Err(error) = txn.commit() {
             // Where the last step failed, LMDB cannot tell what is on the disk, and says so to everyone from then on.
-            if let Err(heed::Error::Mdb(heed::MdbError::Panic)) = opened.env.read_txn() {
+            if opened.env.read_txn().is_err_and(|error| is_panic(&error)) {
                 self.write().health = Health::Failed;
             }
             return Err(error.into());
@@ -198,6 +205,14 @@ impl Store {
         if self.read().health == Health::Sound {
             return Ok(());
         }
+        let repaired = self.try_repair();
+        let (attempts, attempted) = &self.repairs;
+        *attempts.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        attempted.notify_all();
+        repaired
+    }
+
+    fn try_repair(&self) -> Result<(), StoreError> {
         let mut state = self.write();
         if state.health == Health::Failed {
             if let Some(opened) = state.opened.take() {
@@ -221,6 +236,26 @@ impl Store {
             return Err(StoreError::Closed);
         };
         View::new(opened.env.clone().static_read_txn()?, opened.tables)
+    }
+
+    /// As [`Store::view`]; after a failed commit it waits a moment until the database is open again. For those who do not hold up the repair.
+    pub fn view_after_repair(&self) -> Result<View, StoreError> {
+        let since = Instant::now();
+        loop {
+            let (attempts, attempted) = &self.repairs;
+            let before = *attempts.lock().unwrap_or_else(PoisonError::into_inner);
+            let failed = match self.view() {
+                Err(error @ StoreError::Closed) => error,
+                Err(StoreError::Database(error)) if is_panic(&error) => error.into(),
+                view => return view,
+            };
+            if since.elapsed() > REPAIRED_WITHIN {
+                return Err(failed);
+            }
+            let attempts = attempts.lock().unwrap_or_else(PoisonError::into_inner);
+            // Where the wait was for nothing, the next look tells.
+            drop(attempted.wait_timeout_while(attempts, REPAIRED_WITHIN, |now| *now == before));
+        }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -302,6 +337,11 @@ fn prune(tables: Tables, txn: &mut RwTxn<'_>, before: u64) -> Result<Vec<Request
         }
     }
     Ok(pruned)
+}
+
+/// LMDB has given up on its environment.
+fn is_panic(error: &heed::Error) -> bool {
+    matches!(error, heed::Error::Mdb(heed::MdbError::Panic))
 }
 
 fn expiry_key(expiry: u64, id: &RequestId) -> [u8; 40] {
