@@ -28,6 +28,9 @@ pub const SKIPS_PER_BLOB_MAX: usize = 10_000;
 /// about 200,000 instructions, of the 40 billion that a message has.
 pub const SWEPT_PER_MESSAGE: usize = 50;
 pub const FREED_PER_MESSAGE: u64 = 2_000;
+/// How many records one message looks at to fill an index that an earlier build did not have: each costs up to about 3 million
+/// instructions.
+pub const BACKFILLED_PER_MESSAGE: usize = 1_000;
 /// Days that the cycles above the freezing threshold must pay for at rest before new content is taken, unless the installer sets another.
 pub const CYCLES_RESERVE_DAYS_DEFAULT: u32 = 30;
 /// Cycles that a day of use takes beside new content: some 10,000 small updates.

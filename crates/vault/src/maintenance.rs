@@ -1,8 +1,10 @@
 //! What the vault does by itself: it clears away what nobody needs any more, in bounded steps. Nothing of it is needed for anything to be
 //! right, and any step may be cut off by an upgrade.
 
+mod backfill;
 mod progress;
 
+pub use backfill::{BACKFILLED, Cursor};
 pub use progress::MaintenanceStore;
 
 use ic_stable_structures::Memory;
@@ -20,17 +22,18 @@ pub(crate) struct Work {
 
 impl<M: Memory> Vault<M> {
     /// One step: sessions that have expired, blobs that no memory ever referenced within a day, memories whose time in the trash is over,
-    /// and capsules that were deleted. Returns whether there is more to do now.
+    /// and capsules that were deleted; and indexes that an earlier build did not have. Returns whether there is more to do now.
     pub fn sweep(&mut self, now: u64) -> bool {
         let before = self.inventory();
         let most = limits::SWEPT_PER_MESSAGE;
         // Each gets its step: none keeps the others waiting.
+        let indexes = self.backfill();
         let sessions = self.sweep_sessions(now, most);
         let blobs = self.sweep_unreferenced(now, most);
         let trash = self.sweep_trash(now, most);
         let capsules = self.empty_capsules(now, most);
         self.note_sweep(before, now);
-        sessions || blobs || trash || capsules
+        indexes || sessions || blobs || trash || capsules
     }
 
     fn sweep_unreferenced(&mut self, now: u64, most: usize) -> bool {

@@ -8,6 +8,7 @@ use minicbor::{Decode, Encode};
 use crate::error::{Error, Result};
 use crate::hash::{Sha256Digest, sha256_of_fields};
 use crate::limits;
+use crate::maintenance::{BACKFILLED, Cursor};
 use crate::stable::{Record, Region};
 use crate::token::TokenKey;
 
@@ -39,6 +40,12 @@ pub struct Settings {
     pub token_key: Option<u32>,
     #[n(8)]
     pub cycles_reserve_days: Option<u32>,
+    /// How many of the indexes that came after the first build are full; missing: none.
+    #[n(9)]
+    pub backfilled: Option<u32>,
+    /// How far the next one is filled.
+    #[cbor(n(10), with = "minicbor::bytes")]
+    pub backfill_at: Option<Cursor>,
 }
 
 impl Settings {
@@ -80,6 +87,8 @@ impl<M: Memory> SettingsStore<M> {
             open_sessions: None,
             token_key: None,
             cycles_reserve_days: None,
+            backfilled: Some(BACKFILLED),
+            backfill_at: None,
         };
         let cell = Cell::init(region, Record::encode(&first));
         let current = cell.get().decode();
@@ -113,6 +122,22 @@ impl<M: Memory> SettingsStore<M> {
     pub fn set_seed(&mut self, seed: [u8; 32]) {
         self.set(Settings {
             seed: Some(seed),
+            ..self.current.clone()
+        });
+    }
+
+    /// How many of the indexes that came after the first build are full, and how far the next one is.
+    pub fn backfill(&self) -> (u32, Option<Cursor>) {
+        (
+            self.current.backfilled.unwrap_or(0),
+            self.current.backfill_at,
+        )
+    }
+
+    pub fn set_backfill(&mut self, full: u32, at: Option<Cursor>) {
+        self.set(Settings {
+            backfilled: Some(full),
+            backfill_at: at,
             ..self.current.clone()
         });
     }

@@ -1,6 +1,7 @@
 //! The only code that touches capsules in stable memory.
 
 use std::collections::BTreeSet;
+use std::ops::Bound;
 
 use ic_stable_structures::{BTreeMap, Memory};
 
@@ -206,6 +207,23 @@ impl<M: Memory> CapsuleStore<M> {
         for added in new.difference(&old) {
             self.listed.insert(added.key(), Key([]));
         }
+    }
+
+    /// Puts the capsule into the lists of its people, as its record says.
+    pub fn list(&mut self, capsule: CapsuleId, record: &CapsuleRecord) {
+        for listed in record.listed(capsule) {
+            self.listed.insert(listed.key(), Key([]));
+        }
+    }
+
+    /// At most `most` capsules in the order of their ids, behind `after`.
+    pub fn ids_after(&self, after: Option<CapsuleId>, most: usize) -> Vec<CapsuleId> {
+        let from = after.map_or(Bound::Unbounded, |id| Bound::Excluded(capsule_key(id)));
+        self.capsules
+            .keys_range((from, Bound::Unbounded))
+            .take(most)
+            .map(|key| CapsuleId(key.number(0)))
+            .collect()
     }
 
     /// The capsules in which a principal or name stands so, those of longest standing first.

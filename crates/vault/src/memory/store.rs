@@ -332,6 +332,16 @@ impl<M: StableMemory> MemoryStore<M> {
             .map(|key| MemoryId(key.part(8)))
     }
 
+    /// At most `most` ids of memories, deleted ones too, in their order behind `after`.
+    pub fn ids_after(&self, after: Option<MemoryId>, most: usize) -> Vec<MemoryId> {
+        let from = after.map_or(Bound::Unbounded, |id| Bound::Excluded(Key(id.0)));
+        self.index
+            .keys_range((from, Bound::Unbounded))
+            .take(most)
+            .map(|key| MemoryId(key.0))
+            .collect()
+    }
+
     /// Entries of the index that are not deleted, with capsule, time, and whether the memory is in the trash, for recounting in tests.
     #[cfg(any(test, feature = "recount"))]
     pub fn all_indexed(&self) -> Vec<(MemoryId, CapsuleId, u64, bool)> {
