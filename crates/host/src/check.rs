@@ -57,12 +57,17 @@ impl AtRest {
         Ok(AtRest { config, folder })
     }
 
-    /// Verifies the database's structure and the checksum of every unit and record; see [`audit`].
+    /// Verifies the database's structure, the checksum of every unit and record ([`audit`]), and the keys of this home.
     ///
     /// # Errors
     /// [`CheckError::Io`] where the database is not there or cannot be read at all.
     pub fn audit(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Audit, CheckError> {
-        Ok(audit(&self.folder.data(), progress)?)
+        let mut found = audit(&self.folder.data(), progress)?;
+        for damaged in self.folder.damaged_secrets() {
+            found.problems.push(damaged);
+            found.problem_count += 1;
+        }
+        Ok(found)
     }
 
     /// Starts the installed canister as after an upgrade to the same module, and returns stable memory as it is afterwards. Nothing of it is

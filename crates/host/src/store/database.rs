@@ -1,5 +1,6 @@
 //! The LMDB environment: how it comes to be, is opened, and is opened again after a failure.
 
+use super::bad_sectors::Protected;
 use super::{StoreError, pages};
 use heed::byteorder::BigEndian;
 use heed::types::{Bytes, Str, U64, Unit};
@@ -7,6 +8,7 @@ use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, WithoutTls};
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Address space reserved for the database, in bytes; tried from the largest. LMDB cannot grow past it.
@@ -39,6 +41,7 @@ pub struct Tables {
 /// The open environment; a clone is another handle on it.
 #[derive(Clone)]
 pub struct Opened {
+    _protected: Option<Arc<Protected>>,
     pub env: Env<WithoutTls>,
     pub tables: Tables,
 }
@@ -49,7 +52,11 @@ impl Opened {
     /// A new one is made aside, flushed and then renamed: at its place there is a whole database, or none. So a loss of power
     /// during the first start does not leave a file that every later start refuses.
     pub fn open(folder: &Path, max_bytes: Option<usize>) -> Result<Opened, StoreError> {
-        if !folder.join(DATA_FILE).try_exists().map_err(StoreError::io)? {
+        if !folder
+            .join(DATA_FILE)
+            .try_exists()
+            .map_err(StoreError::io)?
+        {
             create(folder, max_bytes)?;
         }
         let file = File::open(folder.join(DATA_FILE)).map_err(StoreError::io)?;
@@ -57,7 +64,15 @@ impl Opened {
         if let Err(what) = pages::check_first_pages(&file).map_err(StoreError::io)? {
             return Err(StoreError::Damaged(what));
         }
-        open_in(folder, max_bytes)
+        let mut opened = open_in(folder, max_bytes)?;
+        let protected = Protected::map_of(&folder.join(DATA_FILE)).map_err(StoreError::io)?;
+        if protected.is_none() {
+            tracing::warn!(
+                "sectors that cannot be read would end this process: the database's map was not found"
+            );
+        }
+        opened._protected = protected.map(Arc::new);
+        Ok(opened)
     }
 
     /// Closes the environment and waits until nothing reads from it any more.
@@ -119,7 +134,11 @@ fn open_in(folder: &Path, max_bytes: Option<usize>) -> Result<Opened, StoreError
         requests,
         expiries,
     };
-    Ok(Opened { env, tables })
+    Ok(Opened {
+        _protected: None,
+        env,
+        tables,
+    })
 }
 
 /// Opens the environment in `folder` to read what another process may be writing.

@@ -5,7 +5,7 @@
 //! | `lock`    | held exclusively by the process that runs the canister           |
 //! | `version` | the format version, in decimal                                   |
 //! | `data/`   | the database                                                     |
-//! | `keys/`   | secrets, one file each, readable by the owner only               |
+//! | `keys/`   | secrets, one file each with its checksum beside it, readable by the owner only |
 //! | `cache/`  | compiled modules; may be deleted at any time                     |
 //! | `snapshots/` | snapshots of the canister, a folder each                      |
 //! | `chunks/` | pieces of a module that is not complete yet                      |
@@ -57,7 +57,9 @@ impl Folder {
         match fs::read_to_string(&version) {
             Ok(found) if found.trim() == FORMAT_VERSION.to_string() => {}
             // Its records are read as they are, and what is written from now on only this version reads.
-            Ok(found) if found.trim() == WITHOUT_CHECKSUMS => write_version(&version).map_err(fail)?,
+            Ok(found) if found.trim() == WITHOUT_CHECKSUMS => {
+                write_version(&version).map_err(fail)?
+            }
             Ok(found) => {
                 return Err(FolderError::OtherVersion {
                     folder: path.to_path_buf(),
@@ -148,12 +150,58 @@ impl Folder {
         match fs::read(&file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let secret = make();
+                // Before the secret, so that there is none without.
+                replace(&checksum_file(&file), checksum(&secret).as_bytes())?;
                 replace(&file, &secret)?;
                 Ok(secret)
             }
-            read => read,
+            Err(error) => Err(error),
+            Ok(secret) => match fs::read(checksum_file(&file)) {
+                Ok(written) if written == checksum(&secret).as_bytes() => Ok(secret),
+                Ok(_) => Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("{} is not what was written", file.display()),
+                )),
+                // Made before there were checksums.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    replace(&checksum_file(&file), checksum(&secret).as_bytes())?;
+                    Ok(secret)
+                }
+                Err(error) => Err(error),
+            },
         }
     }
+
+    /// The secrets that are not what was written, and what cannot be read of them.
+    pub fn damaged_secrets(&self) -> Vec<String> {
+        let keys = self.path.join("keys");
+        let mut damaged = Vec::new();
+        let names = fs::read_dir(&keys).into_iter().flatten().flatten();
+        for file in names.map(|entry| entry.path()) {
+            if file.extension().is_some() {
+                continue;
+            }
+            let read =
+                fs::read(&file).and_then(|secret| Ok((secret, fs::read(checksum_file(&file)))));
+            match read {
+                Ok((secret, Ok(written))) if written == checksum(&secret).as_bytes() => {}
+                // Made before there were checksums.
+                Ok((_, Err(error))) if error.kind() == io::ErrorKind::NotFound => {}
+                Ok(_) => damaged.push(format!("{} is not what was written", file.display())),
+                Err(error) => damaged.push(format!("{}: {error}", file.display())),
+            }
+        }
+        damaged
+    }
+}
+
+/// Where the checksum of a secret is kept.
+fn checksum_file(secret: &Path) -> PathBuf {
+    secret.with_extension("xxh3")
+}
+
+fn checksum(secret: &[u8]) -> String {
+    format!("{:016x}\n", twox_hash::XxHash3_64::oneshot(secret))
 }
 
 /// Writes a whole file so that, whatever happens, it holds either the old or the new content; durable on return. Readable by its
@@ -284,5 +332,13 @@ mod tests {
             .mode();
         assert_eq!(mode & 0o777, 0o600);
         assert!(folder.secret("../x", Vec::new).is_err());
+        assert_eq!(folder.damaged_secrets(), [""; 0]);
+        // As it was made before there were checksums.
+        fs::remove_file(dir.path().join("keys/root.xxh3")).unwrap();
+        assert_eq!(folder.secret("root", || vec![2]).unwrap(), [1]);
+        fs::write(dir.path().join("keys/root"), [3]).unwrap();
+        let error = folder.secret("root", || vec![2]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        assert_eq!(folder.damaged_secrets().len(), 1);
     }
 }

@@ -18,6 +18,7 @@
 //! place, readable, and nothing is written before that is certain ([`Store::repair`]).
 
 mod audit;
+mod bad_sectors;
 mod database;
 mod folder;
 mod generations;
@@ -31,6 +32,7 @@ mod tests;
 mod view;
 
 pub use audit::{Audit, audit};
+pub use bad_sectors::unreadable_pages;
 pub use folder::{Folder, FolderError, private_dir, replace};
 pub use generations::{ReadError, Reader};
 pub use records::{CanisterRecord, RequestRecord};
@@ -88,7 +90,7 @@ impl StoreError {
 
 impl From<heed::Error> for StoreError {
     fn from(error: heed::Error) -> Self {
-        use heed::MdbError::{Corrupted, CursorFull, MapFull, PageNotFound};
+        use heed::MdbError::{BadTxn, Corrupted, CursorFull, MapFull, PageNotFound};
         match &error {
             heed::Error::Mdb(MapFull) => StoreError::DiskFull,
             heed::Error::Io(io)
@@ -96,7 +98,8 @@ impl From<heed::Error> for StoreError {
             {
                 StoreError::DiskFull
             }
-            heed::Error::Mdb(Corrupted | PageNotFound | CursorFull) => {
+            // A transaction is bad after one of the others, and no work here goes on after an error but to report it.
+            heed::Error::Mdb(Corrupted | PageNotFound | CursorFull | BadTxn) => {
                 StoreError::Damaged(format!("a page of the database ({error})"))
             }
             _ => StoreError::Database(error),

@@ -76,10 +76,9 @@ impl Place {
                 "the record `{}`",
                 String::from_utf8_lossy(&name.to_le_bytes()).trim_end_matches('\0')
             ),
-            Place::Request(id) => format!(
-                "the record of request {}...",
-                hex::encode(id.to_le_bytes())
-            ),
+            Place::Request(id) => {
+                format!("the record of request {}...", hex::encode(id.to_le_bytes()))
+            }
         })
     }
 }

@@ -17,10 +17,7 @@ pub struct View {
 }
 
 impl View {
-    pub(super) fn new(
-        txn: RoTxn<'static, WithoutTls>,
-        tables: Tables,
-    ) -> Result<View, StoreError> {
+    pub(super) fn new(txn: RoTxn<'static, WithoutTls>, tables: Tables) -> Result<View, StoreError> {
         let mut view = View {
             txn,
             tables,
@@ -114,7 +111,8 @@ impl View {
             },
         };
         if let Err(error) = &found {
-            tracing::error!(%error, unit = index, "stable memory cannot be read");
+            let unreadable = super::unreadable_pages();
+            tracing::error!(%error, unit = index, unreadable_pages = unreadable, "stable memory cannot be read");
         }
         found
     }

@@ -4,7 +4,9 @@ use super::ledger::{LEDGER, Notes, id, put, recount};
 use super::support::*;
 use keepsake_host::engine::{Engine, OpenError};
 use keepsake_host::message::RejectCode;
-use keepsake_host::store::{Audit, StableMemory, Store, StoreError, audit};
+use keepsake_host::store::{
+    Audit, StableMemory, Store, StoreError, UNIT_BYTES, audit, unreadable_pages,
+};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::fs;
@@ -133,6 +135,99 @@ async fn a_damaged_request_is_not_executed_again() {
     assert_eq!(count().await, 40);
     replied(engine.submit(put(engine.canister_id(), 18)).await.unwrap());
     assert_eq!(count().await, 40);
+}
+
+/// The end of the file is gone while it is mapped: reading there is what reading a bad sector is, a signal.
+#[tokio::test]
+async fn a_sector_that_cannot_be_read_ends_nothing_but_the_query_that_needs_it() {
+    let (folder, _) = stopped().await;
+    let engine = open(folder.path());
+    let whole = fs::read(folder.path().join("data/data.mdb")).unwrap();
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(folder.path().join("data/data.mdb"))
+        .unwrap();
+    file.set_len(whole.len() as u64 / 4).unwrap();
+    let (mut refused, before) = (0, unreadable_pages());
+    for number in 0..16 {
+        match block(&engine, number).await {
+            Ok(content) => {
+                let last = if number < 8 { 32 + number } else { 16 + number };
+                assert_eq!(content[0], last as u8);
+            }
+            Err(reject) => {
+                assert_eq!(reject.code, RejectCode::SysFatal, "{reject:?}");
+                assert!(
+                    reject.message.contains("not what was written"),
+                    "{reject:?}"
+                );
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 0 && unreadable_pages() > before);
+    // An update does not find everything it needs, or does; either way the host lives, and so does what is on the disk.
+    let _ = engine.submit(put(engine.canister_id(), 41)).await;
+    drop(engine);
+}
+
+/// A unit whose key has decayed is not taken for one that was never written.
+#[tokio::test]
+async fn a_unit_that_is_gone_does_not_read_as_zeros() {
+    let (folder, _) = stopped().await;
+    let file = folder.path().join("data/data.mdb");
+    let mut content = fs::read(&file).unwrap();
+    // A leaf of the units' table: the key, and behind it the number of its page. The block of 35 begins in unit (2^20 + 3 * 2^16) / 4072.
+    let unit = ((1_u64 << 20) + 3 * 65_536) / UNIT_BYTES as u64 + 1;
+    let mut changed = 0;
+    for page in content.chunks_exact_mut(4096) {
+        let is_leaf = page[10..12] == [2, 0];
+        let found = page.windows(8).position(|key| key == unit.to_be_bytes());
+        if let (true, Some(at)) = (is_leaf, found) {
+            // The same page says it is of a unit far behind, so that its keys do not ascend any more.
+            page[at + 3] ^= 1;
+            changed += 1;
+        }
+    }
+    assert!(changed > 0);
+    fs::write(&file, content).unwrap();
+    assert!(!audited(folder.path()).structure_sound);
+    let engine = open(folder.path());
+    let refused = block(&engine, 3).await.unwrap_err();
+    assert!(
+        refused.message.contains("which is gone"),
+        "{}",
+        refused.message
+    );
+}
+
+/// States of before there were checksums are read, and get them with time.
+#[tokio::test]
+async fn a_state_without_checksums_is_opened() {
+    let (folder, notes) = stopped().await;
+    let file = folder.path().join("data/data.mdb");
+    let mut content = fs::read(&file).unwrap();
+    for page in content.chunks_exact_mut(4096) {
+        // A page of its own, of 4,080 bytes, that begins with our version.
+        let is_value = page[10..12] == [4, 0] && page[12..16] == [1, 0, 0, 0];
+        if is_value && page[16] == 2 {
+            page[16..24].copy_from_slice(&[1, 0, 0, 0, 0, 0, 0, 0]);
+        }
+    }
+    fs::write(&file, content).unwrap();
+    fs::write(folder.path().join("version"), "1\n").unwrap();
+    let found = audited(folder.path());
+    assert_eq!(found.problems, [""; 0]);
+    assert_eq!(found.units_without_checksum, found.units);
+    let engine = open(folder.path());
+    assert_eq!(super::ledger::recount_engine(&engine, &notes), Ok(40));
+    replied(engine.submit(put(engine.canister_id(), 40)).await.unwrap());
+    drop(engine);
+    let version = fs::read_to_string(folder.path().join("version")).unwrap();
+    assert_eq!(version, "2\n");
+    let found = audited(folder.path());
+    assert_eq!(found.problems, [""; 0]);
+    assert!((1..found.units).contains(&found.units_without_checksum));
 }
 
 /// What a store says of everything in it.

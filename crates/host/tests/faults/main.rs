@@ -10,6 +10,7 @@ mod disk;
 mod ledger;
 mod points;
 mod power;
+mod processes;
 mod shim;
 #[path = "../support/mod.rs"]
 mod support;
