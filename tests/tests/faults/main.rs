@@ -2,6 +2,7 @@
 //! at any request, leave the vault as it was, and the call succeeds when it is sent again (I2, I5).
 
 mod allocation;
+mod elsewhere;
 mod failing;
 mod home;
 mod later;

@@ -32,7 +32,7 @@ type Create = (
     String,
 );
 
-fn arguments(new: NewMemory) -> Create {
+pub fn arguments(new: NewMemory) -> Create {
     (
         new.capsule,
         new.inline,
