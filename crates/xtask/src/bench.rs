@@ -2,9 +2,12 @@
 //! costs and how large it can grow. The counts do not depend on the machine, so they are committed, and CI fails where one
 //! rises by more than 5 % (design invariant I3: no call's cost grows with what else is stored).
 
+mod image;
+mod large;
 mod record;
 mod samples;
 mod scenario;
+mod uploads;
 mod vault;
 mod wire;
 
@@ -24,6 +27,15 @@ const TOLERANCE: Tolerance = Tolerance {
     fraction: 0.05,
     instructions: 2_000,
 };
+
+/// Counts in large vaults, and measures what they take up.
+pub fn run_large() -> Result<()> {
+    if cfg!(debug_assertions) {
+        return crate::workspace::again_optimised();
+    }
+    let wasm = std::fs::read(canister::build()?.wasm)?;
+    large::run(&wasm, &large::SIZES)
+}
 
 /// Counts every call at every size; then compares with the committed counts, or commits the new ones to disk.
 pub fn run(check: bool) -> Result<()> {

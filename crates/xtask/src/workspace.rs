@@ -77,7 +77,27 @@ pub fn become_command(command: &mut Command) -> Result<()> {
 /// Runs the same command of ours again, compiled with the feature `host`.
 #[cfg(not(feature = "host"))]
 pub fn again_with_host() -> Result<()> {
+    again(&[])
+}
+
+/// Runs the same command of ours again, with what runs the vault natively compiled for speed and without debug assertions. The host stays
+/// as it is compiled otherwise.
+#[cfg(feature = "host")]
+pub fn again_optimised() -> Result<()> {
+    again(&[
+        "profile.dev.package.xtask.opt-level=3",
+        "profile.dev.package.xtask.debug-assertions=false",
+        "profile.dev.package.keepsake-vault.opt-level=3",
+        "profile.dev.package.keepsake-vault.debug-assertions=false",
+    ])
+}
+
+/// Runs the same command of ours again with the feature `host` and these settings of cargo.
+fn again(settings: &[&str]) -> Result<()> {
     let mut command = cargo()?;
+    for setting in settings {
+        command.args(["--config", setting]);
+    }
     // By binary, not by package: cargo then takes the dependencies with the features that the tests use, and compiles them once.
     command.args([
         "run",

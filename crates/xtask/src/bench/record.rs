@@ -137,7 +137,7 @@ fn path() -> Result<PathBuf> {
 }
 
 /// A number with commas between its thousands.
-fn thousands(number: u64) -> String {
+pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

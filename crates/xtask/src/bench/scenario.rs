@@ -1,31 +1,26 @@
 //! The calls that are counted, in an order in which each finds what it needs, in a vault that holds the same number of memories
 //! for each of them: what a call adds is deleted again before the next.
 
+use super::image::Image;
 use super::samples::Samples;
 use super::vault::Vault;
-use super::wire::{external, inline, memory, photo, reference};
+use super::wire::{external, inline, memory, photo, reference, share};
 use anyhow::{Result, ensure};
 use candid::Principal;
 use futures::future::try_join_all;
 use keepsake_api::{
-    AssetType, BlobMeta, Capsule, CapsuleHeader, CapsuleInfo, InlineAssetInput,
-    InternalBlobAssetInput, Memory, Page, PersonRef, UploadConfig, UploadFinishResult,
+    AccessEntry, AssetType, BlobMeta, Capsule, CapsuleHeader, CapsuleInfo, InlineAssetInput,
+    InternalBlobAssetInput, Memory, MemoryPresenceResult, MemoryUpdateData, Page, PersonRef,
+    UploadConfig,
 };
 use serde_bytes::ByteBuf;
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// Calls of each kind. Ids are random, and with them where a key falls in a tree: enough calls make the mean steady.
-const CALLS: usize = 50;
-
-/// Uploads of several full chunks, which take long.
-const LARGE_UPLOADS: usize = 4;
-
-/// Chunks of a large upload.
-const CHUNKS: u32 = 5;
+pub(super) const CALLS: usize = 50;
 
 /// Bytes of a small blob, as a thumbnail has.
-const SMALL_BLOB: usize = 10_000;
+pub(super) const SMALL_BLOB: usize = 10_000;
 
 /// Bytes of the inline asset that each memory of the vault has.
 const INLINE: usize = 1024;
@@ -36,57 +31,91 @@ const PAGE: u32 = 10;
 /// Memories created at once while the vault is filled: their commits are then shared.
 const FILLED_AT_ONCE: u32 = 64;
 
+/// Memories on the page that clients ask for, and ids in one question about presence.
+const USUAL_PAGE: u32 = 50;
+const PINGED: usize = 100;
+
 /// Fills a new vault with `memories` memories and counts every call in it.
 pub async fn count(wasm: Arc<[u8]>, memories: u32) -> Result<Samples> {
     let vault = Vault::install(&wasm)?;
     let none: Option<PersonRef> = None;
     let (capsule, _) = vault.update::<Capsule>("capsules_create", (none,)).await?;
-    let (config, _) = vault
-        .query_plain::<UploadConfig>("upload_config", ())
-        .await?;
-    let mut scenario = Scenario {
-        vault,
-        capsule: capsule.id,
-        chunk_size: config.chunk_size as usize,
-        serial: 0,
-        ids: Vec::new(),
-        samples: Samples::default(),
-    };
+    let mut scenario = Scenario::new(vault, capsule.id).await?;
     scenario.fill(memories).await?;
-    scenario.plain_calls().await?;
-    scenario.uploads().await?;
-    scenario.creations().await?;
-    scenario.additions().await?;
-    scenario.reads().await?;
-    // Last, because new capsules stay.
-    scenario.new_capsules().await?;
+    scenario.all().await?;
     Ok(scenario.samples)
 }
 
-struct Scenario {
-    vault: Vault,
-    capsule: String,
+/// Counts every call in a vault that was built, after an upgrade.
+pub async fn count_built(vault: Vault, image: &Image) -> Result<Samples> {
+    let mut scenario = Scenario::new(vault, image.capsule.clone()).await?;
+    scenario.ids.clone_from(&image.spread);
+    scenario.middle.clone_from(&image.middle);
+    // What the heap keeps for later calls is made anew after an upgrade.
+    let (id, n) = scenario.create_inline(INLINE).await?;
+    let call = "memories_create, inline, 1 KiB, the first after an upgrade";
+    scenario.samples.add(call, n);
+    scenario.delete(&id).await?;
+    for megabytes in [1, 10, 100] {
+        scenario.whole_upload(megabytes).await?;
+    }
+    scenario.all().await?;
+    Ok(scenario.samples)
+}
+
+/// A vault in which calls are counted.
+pub(super) struct Scenario {
+    pub(super) vault: Vault,
+    pub(super) capsule: String,
     /// Bytes of a full chunk.
-    chunk_size: usize,
+    pub(super) chunk_size: usize,
     /// Numbers what must be different in every call.
     serial: u64,
-    /// Ids of the memories that fill the vault.
+    /// Ids of memories from the whole vault: of all where calls filled it.
     ids: Vec<String>,
-    samples: Samples,
+    /// The cursor of a page that begins in the middle of the capsule.
+    middle: Option<String>,
+    pub(super) samples: Samples,
 }
 
 /// An uploaded blob.
-struct Blob {
-    id: String,
-    sha256: ByteBuf,
-    size: u64,
+pub(super) struct Blob {
+    pub id: String,
+    pub sha256: ByteBuf,
+    pub size: u64,
     /// The bytes of its first chunk.
-    first: ByteBuf,
+    pub first: ByteBuf,
 }
 
 impl Scenario {
+    async fn new(vault: Vault, capsule: String) -> Result<Self> {
+        let (config, _) = vault
+            .query_plain::<UploadConfig>("upload_config", ())
+            .await?;
+        Ok(Self {
+            vault,
+            capsule,
+            chunk_size: config.chunk_size as usize,
+            serial: 0,
+            ids: Vec::new(),
+            middle: None,
+            samples: Samples::default(),
+        })
+    }
+
+    async fn all(&mut self) -> Result<()> {
+        self.plain_calls().await?;
+        self.uploads().await?;
+        self.creations().await?;
+        self.additions().await?;
+        self.changes().await?;
+        self.reads().await?;
+        // Last, because new capsules stay.
+        self.new_capsules().await
+    }
+
     /// A number, and content of `length` bytes, that no earlier call had.
-    fn fresh(&mut self, length: usize) -> (u64, ByteBuf) {
+    pub(super) fn fresh(&mut self, length: usize) -> (u64, ByteBuf) {
         self.serial += 1;
         let mut state = self.serial.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
         let bytes = std::iter::repeat_with(|| {
@@ -117,6 +146,13 @@ impl Scenario {
             // Executed in the order in which they are polled first: this one.
             let created = try_join_all(creations).await?;
             self.ids.extend(created.into_iter().map(|(id, _)| id));
+            if self.middle.is_none() && left <= memories / 2 {
+                // What comes later is newer: this page stays where it is, in the middle.
+                let none: Option<String> = None;
+                let args = (&self.capsule, none, Some(1u32));
+                let (page, _) = self.vault.query::<Page>("memories_list", args).await?;
+                self.middle = page.next_cursor;
+            }
             left -= some;
         }
         Ok(())
@@ -176,104 +212,8 @@ impl Scenario {
         Ok(())
     }
 
-    /// Uploads fresh content of `sizes` bytes a chunk and counts the calls; the content stays until a memory that
-    /// refers to it is deleted.
-    async fn upload(&mut self, sizes: &[usize]) -> Result<Blob> {
-        let session = self.begin(sizes.len()).await?;
-        let (mut hash, mut size, mut first) = (Sha256::new(), 0, None);
-        for (index, length) in (0u32..).zip(sizes) {
-            let (_, bytes) = self.fresh(*length);
-            hash.update(bytes.as_slice());
-            size += *length as u64;
-            let args = (session, index, &bytes);
-            let ((), n) = self.vault.update("uploads_put_chunk", args).await?;
-            self.samples
-                .add(&format!("uploads_put_chunk, {length} bytes"), n);
-            first.get_or_insert(bytes);
-        }
-        let sha256 = ByteBuf::from(hash.finalize().to_vec());
-        let args = (session, &sha256, size);
-        let (finished, n) = self
-            .vault
-            .update::<UploadFinishResult>("uploads_finish", args)
-            .await?;
-        self.samples
-            .add(&format!("uploads_finish, {size} bytes"), n);
-        let (same, n) = self
-            .vault
-            .update::<UploadFinishResult>("uploads_finish", args)
-            .await?;
-        self.samples.add("uploads_finish, again", n);
-        ensure!(
-            same.blob_id == finished.blob_id,
-            "uploads_finish again gave another blob"
-        );
-        let first = first.unwrap_or_default();
-        Ok(Blob {
-            id: finished.blob_id,
-            sha256,
-            size,
-            first,
-        })
-    }
-
-    async fn begin(&mut self, chunks: usize) -> Result<u64> {
-        let (serial, _) = self.fresh(0);
-        let args = (&self.capsule, chunks as u32, format!("upload {serial}"));
-        let (session, n) = self.vault.update("uploads_begin", args).await?;
-        self.samples.add("uploads_begin", n);
-        Ok(session)
-    }
-
-    /// Large uploads, what reads them, and uploads that are given up.
-    async fn uploads(&mut self) -> Result<()> {
-        let sizes = [self.chunk_size; CHUNKS as usize];
-        for _ in 0..LARGE_UPLOADS {
-            let blob = self.upload(&sizes).await?;
-            let (meta, n) = self
-                .vault
-                .query::<BlobMeta>("blob_get_meta", (&blob.id,))
-                .await?;
-            self.samples.add("blob_get_meta", n);
-            ensure!(meta.size == blob.size, "blob_get_meta gave another size");
-            for index in 0..CHUNKS {
-                let args = (&blob.id, index);
-                let (bytes, n) = self.vault.query::<ByteBuf>("blob_read_chunk", args).await?;
-                self.samples
-                    .add(&format!("blob_read_chunk, {} bytes", bytes.len()), n);
-                ensure!(
-                    index > 0 || bytes == blob.first,
-                    "blob_read_chunk gave other bytes"
-                );
-            }
-            self.create_by_reference(&blob).await?;
-        }
-        for _ in 0..LARGE_UPLOADS {
-            let blob = self.upload(&[1 << 20]).await?;
-            let (bytes, n) = self
-                .vault
-                .query::<ByteBuf>("blob_read", (&blob.id,))
-                .await?;
-            self.samples
-                .add(&format!("blob_read, {} bytes", bytes.len()), n);
-            ensure!(bytes == blob.first, "blob_read gave other bytes");
-            self.create_by_reference(&blob).await?;
-        }
-        for _ in 0..CALLS {
-            let session = self.begin(2).await?;
-            let (_, bytes) = self.fresh(SMALL_BLOB);
-            self.vault
-                .update::<()>("uploads_put_chunk", (session, 0u32, &bytes))
-                .await?;
-            let ((), n) = self.vault.update("uploads_abort", (session,)).await?;
-            self.samples
-                .add(&format!("uploads_abort, a chunk of {SMALL_BLOB} bytes"), n);
-        }
-        Ok(())
-    }
-
     /// Makes a memory of a blob, and deletes both.
-    async fn create_by_reference(&mut self, blob: &Blob) -> Result<()> {
+    pub(super) async fn create_by_reference(&mut self, blob: &Blob) -> Result<()> {
         let (serial, _) = self.fresh(0);
         let args = reference(&self.capsule, &blob.id, &blob.sha256, blob.size, serial);
         let (id, n) = self.vault.update::<String>("memories_create", args).await?;
@@ -299,7 +239,7 @@ impl Scenario {
             self.samples.add("memories_create, external", n);
             self.delete(&id).await?;
 
-            let blob = self.upload(&[SMALL_BLOB]).await?;
+            let blob = self.put_blob(SMALL_BLOB).await?;
             self.create_by_reference(&blob).await?;
 
             let blob = self.upload(&[SMALL_BLOB]).await?;
@@ -368,19 +308,67 @@ impl Scenario {
         Ok(())
     }
 
+    /// What changes memories that stay.
+    async fn changes(&mut self) -> Result<()> {
+        for (number, id) in self.spread().into_iter().enumerate() {
+            let update = MemoryUpdateData {
+                name: Some(format!("Summer {number}")),
+                ..MemoryUpdateData::default()
+            };
+            let (_, n) = self
+                .vault
+                .update::<Memory>("memories_update", (&id, update))
+                .await?;
+            self.samples.add("memories_update, the name", n);
+            let entry = share(number);
+            let (entry, n) = self
+                .vault
+                .update::<AccessEntry>("access_grant", (&id, entry))
+                .await?;
+            self.samples.add("access_grant", n);
+            let ((), n) = self.vault.update("access_revoke", (&id, entry.id)).await?;
+            self.samples.add("access_revoke", n);
+        }
+        Ok(())
+    }
+
     async fn reads(&mut self) -> Result<()> {
         for id in self.spread() {
             let (memory, n) = self.vault.query::<Memory>("memories_read", (&id,)).await?;
-            self.samples.add("memories_read, 1 KiB inline", n);
+            self.samples.add("memories_read", n);
             ensure!(memory.id == id, "memories_read gave another memory");
         }
-        let none: Option<String> = None;
-        let args = (&self.capsule, none, Some(PAGE));
+        let pinged: Vec<String> = self.ids.iter().take(PINGED).cloned().collect();
+        let has_pages = pinged.len() == PINGED;
+        if has_pages {
+            let (found, n) = self
+                .vault
+                .query::<Vec<MemoryPresenceResult>>("memories_ping", (pinged,))
+                .await?;
+            self.samples.add(&format!("memories_ping, {PINGED} ids"), n);
+            ensure!(
+                found.iter().all(|one| one.metadata_present),
+                "memories_ping misses a memory"
+            );
+        }
+        self.list("the first page", None, PAGE).await?;
+        if let Some(middle) = self.middle.clone()
+            && has_pages
+        {
+            self.list("the first page", None, USUAL_PAGE).await?;
+            self.list("a page in the middle", Some(middle), USUAL_PAGE)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn list(&mut self, which: &str, cursor: Option<String>, limit: u32) -> Result<()> {
+        let args = (&self.capsule, cursor, Some(limit));
         let (page, n) = self.vault.query::<Page>("memories_list", args).await?;
         self.samples
-            .add(&format!("memories_list, a page of {PAGE}"), n);
+            .add(&format!("memories_list, {which} of {limit}"), n);
         ensure!(
-            page.items.len() == PAGE as usize,
+            page.items.len() == limit as usize,
             "memories_list gave another number of memories"
         );
         Ok(())

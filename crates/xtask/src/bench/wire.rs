@@ -1,8 +1,9 @@
 //! Arguments as a client sends them for a photo.
 
 use keepsake_api::{
-    AssetMetadata, AssetMetadataBase, AssetType, BlobHosting, BlobRef, ImageAssetMetadata,
-    MemoryMetadata, MemoryType, SharingStatus,
+    AccessCondition, AccessEntry, AssetMetadata, AssetMetadataBase, AssetType, BlobHosting,
+    BlobRef, GrantSource, ImageAssetMetadata, MemoryMetadata, MemoryType, PersonRef, ResourceRole,
+    SharingStatus,
 };
 use serde_bytes::ByteBuf;
 
@@ -146,5 +147,22 @@ pub fn memory() -> MemoryMetadata {
         sharing_status: SharingStatus::Private,
         total_size: 0,
         asset_count: 0,
+    }
+}
+
+/// An entry that lets somebody see a memory.
+pub fn share(number: usize) -> AccessEntry {
+    AccessEntry {
+        id: format!("entry {number}"),
+        person_ref: Some(PersonRef::Opaque(format!("a friend {number}"))),
+        is_public: false,
+        grant_source: GrantSource::User,
+        source_id: None,
+        role: ResourceRole::Guest,
+        perm_mask: 0,
+        invited_by_person_ref: None,
+        created_at: 0,
+        updated_at: 0,
+        condition: AccessCondition::Immediate,
     }
 }
