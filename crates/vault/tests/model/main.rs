@@ -296,6 +296,7 @@ fn run(args: &InitArgs, room: Option<u64>, steps: &[Vec<Step>]) -> Driver {
     driver.everything();
     driver.reopen();
     driver.everything();
+    driver.some_moment();
     driver
 }
 

@@ -49,6 +49,18 @@ pub enum TokenPick {
     Forged(usize),
 }
 
+/// How much of an asset is asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Ask {
+    Whole,
+    Head,
+    /// Both bytes included.
+    Range {
+        first: usize,
+        last: usize,
+    },
+}
+
 /// Bytes of a chunk.
 #[derive(Clone, Copy, Debug)]
 pub enum Piece {
@@ -329,8 +341,7 @@ pub enum Call {
         memory: Option<Pick>,
         variant: Option<&'static str>,
         asset: Option<usize>,
-        head: bool,
-        cached: bool,
+        ask: Ask,
     },
     TokenKeyRotate {
         operator: bool,

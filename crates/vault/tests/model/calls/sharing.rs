@@ -9,7 +9,7 @@ use proptest::sample::select;
 use super::memories::memory_said;
 use super::strategies::{capsule, idem, memory};
 use super::{
-    Call, Condition, Content, EntrySaid, Given, How, Pick, Said, Step, Subject, TokenPick, Who,
+    Ask, Call, Condition, Content, EntrySaid, Given, How, Pick, Said, Step, Subject, TokenPick, Who,
 };
 use crate::pools::{ANONYMOUS, EVENTS, GROUPS, PRINCIPALS};
 
@@ -48,7 +48,7 @@ fn entry() -> impl Strategy<Value = EntrySaid> {
         2 => Just(Some(Subject::Opaque("grandmother"))),
         4 => Just(None),
     ];
-    let mask = prop_oneof![6 => Just(0), 12 => select(vec![1, 3, 7, 15, 31]), 3 => select(vec![2, 5, 9, 17, 32])];
+    let mask = prop_oneof![6 => Just(0), 12 => select(vec![1, 3, 7, 15, 31]), 3 => select(vec![2, 5, 9, 16, 17, 32])];
     let role = select(vec![Owner, SuperAdmin, Admin, Member, Guest]);
     let group = weighted(0.2, 0..GROUPS.len());
     let public = weighted(0.1, Just(()));
@@ -93,6 +93,18 @@ fn token() -> impl Strategy<Value = TokenPick> {
     ]
 }
 
+fn ask() -> impl Strategy<Value = Ask> {
+    let range = (
+        select(vec![0, 1, 1_000]),
+        select(vec![0, 1, 1_022, 1_023, 9_999]),
+    );
+    prop_oneof![
+        2 => Just(Ask::Whole),
+        1 => Just(Ask::Head),
+        1 => range.prop_map(|(first, more)| Ask::Range { first, last: first + more }),
+    ]
+}
+
 /// Calls about who may do what, and readings that it decides on.
 pub fn sharing() -> impl Strategy<Value = Call> {
     let title = select(vec!["", "At the lake"]);
@@ -107,8 +119,8 @@ pub fn sharing() -> impl Strategy<Value = Call> {
         2 => prop_oneof![8 => 1..4u32, 1 => Just(0)].prop_map(|limit| Call::SharedWithMe { limit }),
         3 => (vec(memory(), 1..3), variants, weighted(0.4, vec(weighted(0.9, 0..3usize), 0..3)), select(vec![0, 1, 180, 181, u32::MAX]))
             .prop_map(|(memories, variants, assets, ttl)| Call::Mint { memories, variants, assets, ttl }),
-        5 => (token(), weighted(0.1, memory()), weighted(0.3, variant()), weighted(0.3, 0..4usize), any::<bool>(), any::<bool>())
-            .prop_map(|(token, memory, variant, asset, head, cached)| Call::Http { token, memory, variant, asset, head, cached }),
+        5 => (token(), weighted(0.1, memory()), weighted(0.3, variant()), weighted(0.3, 0..4usize), ask())
+            .prop_map(|(token, memory, variant, asset, ask)| Call::Http { token, memory, variant, asset, ask }),
         1 => (any::<bool>(), -1..=1i32).prop_map(|(operator, above)| Call::TokenKeyRotate { operator, above }),
     ]
 }
@@ -147,15 +159,8 @@ pub fn serving() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Call::Read { memory: NEWEST }),
     ];
     let mask = select(vec![1, 3, 3, 31]);
-    (
-        created(),
-        0..PRINCIPALS,
-        mask,
-        any::<bool>(),
-        any::<bool>(),
-        end,
-    )
-        .prop_map(|((create, variant), guest, mask, all, head, end)| {
+    (created(), 0..PRINCIPALS, mask, any::<bool>(), ask(), end).prop_map(
+        |((create, variant), guest, mask, all, ask, end)| {
             let entry = EntrySaid {
                 id: "a",
                 whom: Some(Subject::Principal(guest)),
@@ -174,13 +179,12 @@ pub fn serving() -> impl Strategy<Value = Vec<Step>> {
             };
             let by_guest = Who::Number(guest);
             let variants = vec![variant, "thumbnail"];
-            let ask = Call::Http {
+            let get = Call::Http {
                 token: TokenPick::Nth(0),
                 memory: None,
                 variant: None,
                 asset: (!all).then_some(0),
-                head,
-                cached: all,
+                ask,
             };
             vec![
                 step(Who::Rightful, create),
@@ -200,11 +204,12 @@ pub fn serving() -> impl Strategy<Value = Vec<Step>> {
                         ttl: 0,
                     },
                 ),
-                step(by_guest, ask.clone()),
+                step(by_guest, get.clone()),
                 step(Who::Rightful, end),
-                step(by_guest, ask),
+                step(by_guest, get),
             ]
-        })
+        },
+    )
 }
 
 const NEWEST: Pick = Pick::Nth(0);

@@ -70,12 +70,12 @@ impl Driver {
             .map(|(owner, state)| (owner.clone(), state.since))
             .collect();
         assert_eq!(owners, known.owners.iter().cloned().collect(), "owners");
-        let controllers: BTreeSet<_> = got.controllers.iter().map(|(who, _)| who).collect();
-        assert_eq!(
-            controllers,
-            known.controllers.iter().collect(),
-            "controllers"
-        );
+        let each = got.controllers.iter().cloned();
+        let controllers: BTreeSet<_> = each
+            .map(|(controller, state)| (controller, state.granted_at, state.granted_by))
+            .collect();
+        let expected = known.controllers.iter().cloned().collect();
+        assert_eq!(controllers, expected, "controllers");
         let groups: BTreeMap<_, _> = got.connection_groups.iter().cloned().collect();
         assert_eq!(groups, known.groups, "connection groups");
         assert!(got.connections.is_empty() && got.folders.is_empty() && got.galleries.is_empty());
@@ -157,7 +157,7 @@ impl Driver {
             }
             OnCapsule::ControllerAdd { whom } => {
                 let whom = named(*whom);
-                let expected = self.model.capsule_controller_add(who, capsule, &whom);
+                let expected = self.model.capsule_controller_add(caller, capsule, &whom);
                 let got = self.vault.capsule_controller_add(context, real, whom);
                 self.done("capsule_controller_add", expected, got)
             }

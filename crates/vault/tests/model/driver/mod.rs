@@ -14,7 +14,7 @@ mod tokens;
 mod trash;
 mod uploads;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use keepsake_api::{Error as Wire, InitArgs, PersonRef, UploadFinishResult};
@@ -22,7 +22,7 @@ use keepsake_vault::{Call as Context, Error, Means, Vault, limits};
 
 use self::reading::Walks;
 use crate::bounded::Bounded;
-use crate::calls::{Call, Claim, OnCapsule, Step, Subject, Who};
+use crate::calls::{Ask, Call, Claim, OnCapsule, Step, Subject, TokenPick, Who};
 use crate::model::{Answer, AssetId, BlobArg, MemoryId, Model, Quotas, Refusal, State, Token};
 use crate::names::Names;
 use crate::pools::{ANONYMOUS, principal};
@@ -284,6 +284,22 @@ impl Driver {
         *self.coverage.entry((method, outcome)).or_default() += 1;
     }
 
+    /// Reads all there is just before some moment at which something begins or ends to count, and at that moment.
+    pub fn some_moment(&mut self) {
+        let tokens = self.tokens.iter().map(|(token, _)| token.until);
+        let ahead: BTreeSet<u64> = (self.model.moments().into_iter())
+            .chain(tokens)
+            .filter(|moment| *moment > self.now)
+            .collect();
+        let nth = self.sent as usize % ahead.len().max(1);
+        if let Some(moment) = ahead.into_iter().nth(nth) {
+            for now in [moment - 1, moment] {
+                self.now = now;
+                self.everything();
+            }
+        }
+    }
+
     /// Reads all there is as everybody, and compares; recomputes the counters.
     pub fn everything(&mut self) {
         self.vault
@@ -318,6 +334,15 @@ impl Driver {
                     self.blob_read(who, BlobArg::Known(blob), &real, chunk);
                 }
             }
+        }
+        for nth in 0..3 {
+            self.http(&Call::Http {
+                token: TokenPick::Nth(nth),
+                memory: None,
+                variant: None,
+                asset: None,
+                ask: Ask::Whole,
+            });
         }
         for session in 0..self.model.sessions.len() {
             if matches!(self.model.sessions[session].state, State::Finished { .. }) {

@@ -11,6 +11,7 @@ use keepsake_api::{
 use keepsake_vault::limits;
 
 use super::Driver;
+use crate::calls::Ask;
 use crate::model::{Asset, Memory, MemoryId, Place};
 use crate::pools::sha256;
 
@@ -386,7 +387,9 @@ impl Driver {
             "{}",
             link.path
         );
-        assert!(!link.token.is_empty());
+        let url = format!("{}?token={}&id={}", link.path, link.token, link.asset_id);
+        let served = self.get(true, url, vec![]);
+        self.served(std::slice::from_ref(asset), &served, Ask::Head);
         let left = link.expires_at_ns - u128::from(self.now);
         let lifetime = u128::from(limits::LISTING_TOKEN_TTL);
         assert!(

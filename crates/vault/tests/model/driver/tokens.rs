@@ -3,7 +3,7 @@
 use keepsake_api::{ByteBuf, HttpRequest, HttpResponse};
 
 use super::Driver;
-use crate::calls::{Call, Pick, TokenPick, Who};
+use crate::calls::{Ask, Call, Pick, TokenPick, Who};
 use crate::model::{Asked, Asset, Model, Place, Refusal, Scope, Token};
 use crate::pools::ANONYMOUS;
 
@@ -89,8 +89,7 @@ impl Driver {
             memory,
             variant,
             asset,
-            head,
-            cached,
+            ask,
         } = call
         else {
             unreachable!("dispatched by its kind")
@@ -128,7 +127,11 @@ impl Driver {
         if is_good.is_some() {
             headers.push(("Authorization".to_owned(), format!("Bearer {text}")));
         }
-        let got = self.get(*head, url.clone(), headers.clone());
+        if let Ask::Range { first, last } = ask {
+            headers.push(("Range".into(), format!("bytes={first}-{last}")));
+        }
+        let head = *ask == Ask::Head;
+        let got = self.get(head, url.clone(), headers.clone());
         self.note("http_request", got.status_code.to_string());
         match expected {
             Err(statuses) => {
@@ -139,18 +142,21 @@ impl Driver {
                 );
             }
             Ok(assets) => {
-                let served = self.served(&assets, &got, *head);
-                if *cached {
-                    headers.push(("If-None-Match".into(), served));
-                    let again = self.get(*head, url, headers);
-                    assert_eq!((again.status_code, again.body.len()), (304, 0));
-                    self.note("http_request", "304".into());
-                }
+                let tag = self.served(&assets, &got, *ask);
+                headers.push(("If-None-Match".into(), tag));
+                let again = self.get(head, url, headers);
+                assert_eq!((again.status_code, again.body.len()), (304, 0));
+                self.note("http_request", "304".into());
             }
         }
     }
 
-    fn get(&self, head: bool, url: String, headers: Vec<(String, String)>) -> HttpResponse {
+    pub(super) fn get(
+        &self,
+        head: bool,
+        url: String,
+        headers: Vec<(String, String)>,
+    ) -> HttpResponse {
         let request = HttpRequest {
             method: if head { "HEAD" } else { "GET" }.into(),
             url,
@@ -161,35 +167,50 @@ impl Driver {
         self.vault.http_request(self.now, self.means(), &request)
     }
 
-    /// Exactly one of these assets is served, whole; its entity tag.
-    fn served(&self, assets: &[Asset], got: &HttpResponse, head: bool) -> String {
-        assert_eq!(got.status_code, 200, "{got:?}");
+    /// Exactly one of these assets is served, or what was asked for of it; its entity tag.
+    pub(super) fn served(&self, assets: &[Asset], got: &HttpResponse, ask: Ask) -> String {
         let header = |name: &str| {
             let mut headers = got.headers.iter();
             let found = headers.find(|(given, _)| given.eq_ignore_ascii_case(name));
             found.map_or("", |(_, value)| value.as_str())
         };
         assert_eq!(header("X-Content-Type-Options"), "nosniff");
-        let fits = |asset: &&Asset| {
-            let base = asset.metadata.base();
-            let sha = base.sha256.as_ref().expect("the vault knows it");
-            let tag: String = sha.iter().map(|byte| format!("{byte:02x}")).collect();
-            header("ETag") == format!("\"{tag}\"")
-                && header("Content-Length") == asset.len.to_string()
-                && header("Content-Type") == base.mime_type
+        let tag_of = |asset: &Asset| {
+            let sha = asset
+                .metadata
+                .base()
+                .sha256
+                .clone()
+                .expect("the vault knows it");
+            let digits: String = sha.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("\"{digits}\"")
         };
-        let asset = assets.iter().find(fits);
-        let asset = asset.unwrap_or_else(|| panic!("{got:?} is none of {assets:?}"));
-        let bytes = match &asset.place {
+        let bytes_of = |asset: &Asset| match &asset.place {
             Place::Inline(bytes) => bytes.clone(),
             Place::Blob(blob) => self.model.blobs[*blob].bytes(),
             Place::External { .. } => unreachable!("external content is not served"),
         };
-        assert!(
-            *got.body == if head { vec![] } else { bytes },
-            "other bytes are served"
-        );
-        header("ETag").to_owned()
+        let fits = |asset: &Asset| {
+            let whole = bytes_of(asset);
+            let (status, body, len) = match ask {
+                Ask::Head => (200, vec![], asset.len),
+                Ask::Range { first, .. } if first >= whole.len() => {
+                    return got.status_code == 416;
+                }
+                Ask::Range { first, last } => {
+                    let part = whole[first..whole.len().min(last + 1)].to_vec();
+                    let len = part.len() as u64;
+                    (206, part, len)
+                }
+                Ask::Whole => (200, whole, asset.len),
+            };
+            (got.status_code, &*got.body) == (status, &body)
+                && header("ETag") == tag_of(asset)
+                && header("Content-Length") == len.to_string()
+                && header("Content-Type") == asset.metadata.base().mime_type
+        };
+        let asset = assets.iter().find(|asset| fits(asset));
+        tag_of(asset.unwrap_or_else(|| panic!("{ask:?}: {got:?} is none of {assets:?}")))
     }
 }
 

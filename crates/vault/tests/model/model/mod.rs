@@ -1,4 +1,4 @@
-//! What CONTRACT.md says, as a plain program: a few lists and maps, no cleverness, nothing shared with the vault but the wire types
+//! What the contract says, as a plain program: a few lists and maps, no cleverness, nothing shared with the vault but the wire types
 //! and the published limits.
 //!
 //! The model has ids of its own, which say what the thing is (a memory is its capsule, contents and key); the driver learns the
@@ -100,7 +100,8 @@ pub struct Capsule {
     pub subject: PersonRef,
     /// Each with the time since when.
     pub owners: Vec<(PersonRef, u64)>,
-    pub controllers: Vec<PersonRef>,
+    /// Each with the time since when, and by whom.
+    pub controllers: Vec<(PersonRef, u64, PersonRef)>,
     /// Who gave up being one of these.
     pub left: Vec<PersonRef>,
     /// Made by its subject, who never gave it up since.

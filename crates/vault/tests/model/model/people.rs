@@ -155,7 +155,7 @@ impl Model {
     pub fn is_controller(&self, who: usize, capsule: usize) -> bool {
         let known = &self.capsules[capsule];
         let mut controllers = known.controllers.iter();
-        !known.deleted && controllers.any(|controller| self.is(who, controller))
+        !known.deleted && controllers.any(|(controller, ..)| self.is(who, controller))
     }
 
     pub fn is_subject(&self, who: usize, capsule: usize) -> bool {
@@ -237,7 +237,7 @@ impl Model {
 
     pub fn capsule_controller_add(
         &mut self,
-        who: usize,
+        (who, now): (usize, u64),
         capsule: Option<usize>,
         named: &PersonRef,
     ) -> Answer<()> {
@@ -245,9 +245,14 @@ impl Model {
         if !is_somebody(named) {
             return only(invalid("controller"));
         }
+        let by = person(self.acting(who));
         let known = &mut self.capsules[capsule];
-        if !known.controllers.contains(named) {
-            known.controllers.push(named.clone());
+        if known
+            .controllers
+            .iter()
+            .all(|(controller, ..)| controller != named)
+        {
+            known.controllers.push((named.clone(), now, by));
             known.left.retain(|left| left != named);
         }
         Ok(())
@@ -273,10 +278,13 @@ impl Model {
             return only(invalid("controller"));
         }
         let known = &mut self.capsules[capsule];
-        if known.controllers.contains(named) && of_caller {
+        let before = known.controllers.len();
+        known
+            .controllers
+            .retain(|(controller, ..)| controller != named);
+        if known.controllers.len() < before && of_caller {
             known.left.push(named.clone());
         }
-        known.controllers.retain(|controller| controller != named);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! What the vault says of itself, and new content refused where cycles are low, as the interface says.
 
-use keepsake_api::{CapsuleStatus, InitArgs, Quotas as QuotasSaid};
+use keepsake_api::{AccessCondition, CapsuleStatus, InitArgs, Quotas as QuotasSaid};
+use keepsake_vault::limits;
 
 use super::{Answer, Model, Refusal, State, only};
 use crate::pools::ANONYMOUS;
@@ -29,6 +30,25 @@ impl Model {
         } else {
             Ok(())
         }
+    }
+
+    /// When something begins or ends to count, by itself.
+    pub fn moments(&self) -> Vec<u64> {
+        let live = self.memories.values();
+        let memories = live.chain(self.trash.values().map(|trashed| &trashed.memory));
+        let conditions = memories.flat_map(|memory| &memory.access);
+        let entries = conditions.filter_map(|entry| match entry.condition {
+            AccessCondition::Scheduled { accessible_after } => Some(accessible_after),
+            AccessCondition::ExpiresAt { expires } => Some(expires),
+            _ => None,
+        });
+        let trash = self
+            .trash
+            .values()
+            .map(|trashed| trashed.since + limits::TRASH_LIFETIME);
+        let sessions = self.sessions.iter().map(|session| session.until);
+        let offers = self.offers.values().copied();
+        entries.chain(trash).chain(sessions).chain(offers).collect()
     }
 
     /// For operators, and for whoever owns or controls a capsule. The quotas in force.
