@@ -11,6 +11,7 @@ pub mod crypto;
 pub mod engine;
 pub mod http;
 pub mod message;
+pub mod metrics;
 pub mod runtime;
 pub mod settings;
 pub mod snapshot;

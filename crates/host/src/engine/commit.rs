@@ -10,6 +10,7 @@ use crate::message::{RequestId, RequestStatus, TreeChanges};
 use crate::store::{CanisterRecord, Commit, Overlay, RequestRecord};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, mpsc};
+use std::time::Instant;
 use tokio::sync::oneshot;
 
 /// Nanoseconds a request's status is kept after its expiry, for those who read it late.
@@ -82,6 +83,7 @@ fn commit(shared: &Shared, sealed: Sealed) -> Result<(), Failed> {
         state_changed,
     } = sealed;
     shared.published.announce(version.clone());
+    let begun = Instant::now();
     let committed = shared.store.commit(&Commit {
         canister: &record,
         units: &overlay,
@@ -94,11 +96,17 @@ fn commit(shared: &Shared, sealed: Sealed) -> Result<(), Failed> {
         Err(error) => {
             shared.published.withdraw(version.commit);
             let error = error.to_string();
+            shared.metrics.committed(Err(&error));
             tracing::error!(%error, "a commit failed; its messages are undone");
             return Err(Failed { error, answers });
         }
     };
     shared.commits.fetch_add(1, Ordering::Relaxed);
+    let metrics = &shared.metrics;
+    metrics.committed(Ok(()));
+    metrics.commit_seconds.observe_time(begun.elapsed());
+    metrics.commit_messages.observe(answers.len() as f64);
+    metrics.commit_bytes.observe(overlay.bytes() as f64);
     shared.published.certify(&version);
     let changes = TreeChanges {
         time: record.time,

@@ -145,6 +145,11 @@ impl Inbox {
         dropped
     }
 
+    /// Jobs that wait.
+    pub fn waiting(&self) -> usize {
+        self.lock().jobs.len()
+    }
+
     /// Whether no job waits, nor the end.
     pub fn is_empty(&self) -> bool {
         let state = self.lock();

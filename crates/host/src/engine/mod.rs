@@ -19,6 +19,7 @@ mod error;
 mod executor;
 mod inbox;
 mod management;
+mod metrics;
 mod pending;
 mod published;
 mod queries;
@@ -42,6 +43,7 @@ use pending::{Begun, Pending};
 use published::Published;
 use management::log::CanisterLog;
 use management::manager::{Manager, Task, Work};
+use metrics::EngineMetrics;
 use queries::{Purpose, QueryJob, QueryQueue};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -96,6 +98,7 @@ struct Shared {
     inspections: QueryQueue,
     manager: Manager,
     log: CanisterLog,
+    metrics: EngineMetrics,
     pending: Pending,
     published: Published,
     observer: Mutex<Option<Arc<dyn StateTree>>>,
@@ -154,6 +157,7 @@ impl Engine {
             inspections: QueryQueue::default(),
             manager: Manager::default(),
             log: CanisterLog::default(),
+            metrics: EngineMetrics::default(),
             pending: Pending::default(),
             published: Published::default(),
             observer: Mutex::default(),

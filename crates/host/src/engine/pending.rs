@@ -86,6 +86,11 @@ impl Pending {
         }
     }
 
+    /// How many requests are under way.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
     /// What is known of a request under way.
     pub fn info(&self, id: &RequestId) -> Option<RequestInfo> {
         self.lock().get(id).map(|entry| RequestInfo {

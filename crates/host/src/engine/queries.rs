@@ -66,6 +66,11 @@ impl QueryQueue {
         Ok(())
     }
 
+    /// Jobs that wait.
+    pub fn waiting(&self) -> usize {
+        self.lock().0.len()
+    }
+
     /// The workers end; what waits is dropped.
     pub fn close(&self) {
         let mut state = self.lock();
@@ -141,7 +146,11 @@ fn execute(
         Purpose::Query => MAX_QUERY_INSTRUCTIONS,
         Purpose::Inspect => MAX_INSPECT_INSTRUCTIONS,
     };
+    let running = shared.metrics.queries_running.enter();
     let ran = instance.run(&entry, message, limit);
+    drop(running);
+    shared.metrics.queries.count();
+    shared.metrics.query_instructions.add(ran.instructions);
     let result = match (ran.result, purpose) {
         (Err(trap), _) => Err(trap.reject()),
         (Ok(()), Purpose::Query) => ran
