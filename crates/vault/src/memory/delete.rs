@@ -85,7 +85,7 @@ impl<M: StableMemory> Vault<M> {
             State::Trashed { since } => {
                 let (memory, ..) = self.memories.trashed(memory_id).ok_or(Error::NotFound)?;
                 let may = self.permissions_on(person, now, &memory);
-                if !may.has(Permissions::OWN) {
+                if !may.has(Permissions::VIEW.union(Permissions::OWN)) {
                     return Err(Error::NotFound);
                 }
                 Ok(Some((memory, Place::Trash { since })))
