@@ -141,10 +141,7 @@ fn start(
     let engine = Engine::open(config)?;
     let mut controllers = controllers.to_vec();
     if engine.state().controllers.is_empty() {
-        match owner(common) {
-            Ok(owner) => controllers.insert(0, owner),
-            Err(error) => eprintln!("keepsake: you do not control this vault: {error:#}"),
-        }
+        controllers.extend(owner(common)?);
     }
     engine
         .add_controllers(&controllers)
@@ -172,11 +169,16 @@ fn start(
     })
 }
 
-/// Who the user of this command is.
-fn owner(common: &Common) -> Result<candid::Principal> {
+/// Who the user of this command is, where there is a key already: serving needs none, and makes none.
+fn owner(common: &Common) -> Result<Option<candid::Principal>> {
+    let own = paths::own_key().ok();
+    if common.identity.is_none() && !own.is_some_and(|path| path.exists()) {
+        return Ok(None);
+    }
     let (identity, path, _) = connect::key(common)?;
     identity
         .sender()
+        .map(Some)
         .map_err(|error| anyhow!("the key in {} cannot be used: {error}", path.display()))
 }
 

@@ -1,6 +1,8 @@
 //! The `keepsake` command as a user runs it.
 
 mod account;
+mod check;
+mod moving;
 mod serving;
 
 use std::{

@@ -11,8 +11,8 @@ use std::path::Path;
 use std::sync::Arc;
 use wasmtime::Val;
 
-/// Units written in one transaction: 16 MiB, so that a commit of the canister's in between does not wait for long.
-const BATCH: usize = 4096;
+/// Units written in one transaction: 64 MiB, so that a commit of the canister's in between does not wait for long.
+const BATCH: usize = 16_384;
 
 /// Bytes of certified data at most.
 const MAX_CERTIFIED_DATA: usize = 32;
