@@ -2,6 +2,7 @@
 
 mod account;
 mod check;
+mod check;
 mod moving;
 mod serving;
 
