@@ -2,7 +2,6 @@
 
 mod account;
 mod check;
-mod check;
 mod moving;
 mod serving;
 
