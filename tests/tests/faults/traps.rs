@@ -14,8 +14,8 @@ use crate::world::World;
 /// Points at which each call is ended.
 const POINTS: u64 = 200;
 
-/// The same where there is little to be undone.
-const FEWER_POINTS: u64 = 40;
+/// The same where most calls are refused, and there is less to be undone.
+const FEWER_POINTS: u64 = 25;
 
 /// By how many instructions the same call may be shorter in one vault than in its twin, whose heap has lived otherwise.
 const MARGIN: u64 = 1_000;
@@ -23,11 +23,16 @@ const MARGIN: u64 = 1_000;
 /// Points after which all of stable memory is compared.
 const COMPARED_AFTER: u64 = 10;
 
+/// Nanoseconds since 1970 UTC by the machine's clock.
+fn clock() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.expect("the clock is set").as_nanos() as u64
+}
+
 /// Waits until the machine's clock says so.
 async fn wait_until(time: u64) {
     loop {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now = now.expect("the clock is set").as_nanos() as u64;
+        let now = clock();
         if now > time {
             return;
         }
@@ -50,10 +55,16 @@ async fn end_anywhere(
         })
     };
     let (twin, home) = (over().await, over().await);
+    // On a machine that is very slow a canister's first sweep may have come first.
+    let expires = clock() < world.expired_at;
     let (mut ended, mut changed) = (0u64, 0);
     for scenario in &world.scenarios {
         let name = scenario.name();
         if scenario.method == "sessions_cleanup_expired" {
+            if !expires && world.expired_at > 0 {
+                println!("{name}: left out, it took too long to begin");
+                continue;
+            }
             wait_until(world.expired_at).await;
         }
         let whole = twin.run(scenario).await;
