@@ -427,7 +427,7 @@ impl Engine {
                 Ok(executed) => executed.result.map(|_| ()),
                 Err(_) => Err(rejects::stopped()),
             },
-            Err((_, reject)) => Err(reject),
+            Err(refused) => Err(refused.1),
         }
     }
 

@@ -12,9 +12,7 @@
 
 use super::SnapshotError;
 use crate::store::private_dir;
-use ic_management_canister_types::{
-    ReadCanisterSnapshotMetadataResult, SnapshotMetadataGlobal,
-};
+use ic_management_canister_types::{ReadCanisterSnapshotMetadataResult, SnapshotMetadataGlobal};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::ops::Range;
@@ -166,7 +164,7 @@ impl Part {
     }
 
     /// Bytes it had when it was opened.
-    pub fn len(&self) -> u64 {
+    pub fn size(&self) -> u64 {
         self.known
     }
 
@@ -253,16 +251,15 @@ impl Part {
 
 /// Frees a range of a file, which reads as zeros afterwards; where the file system cannot, zeros are written.
 fn punch_hole(file: &File, range: Range<u64>) -> io::Result<()> {
-    let number = |n: u64| {
-        libc::off_t::try_from(n).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
-    };
+    let number =
+        |n: u64| libc::off_t::try_from(n).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
     let (offset, len) = (number(range.start)?, number(range.end - range.start)?);
     let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
     // SAFETY: a plain system call on an open file.
     if unsafe { libc::fallocate(file.as_raw_fd(), mode, offset, len) } == 0 {
         return Ok(());
     }
-    const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+    static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
     let mut at = range.start;
     while at < range.end {
         let part = ZEROS.len().min((range.end - at) as usize);
@@ -326,7 +323,7 @@ mod tests {
         part.put(0, &[2; 10]).unwrap();
         part.finish(300_000).unwrap();
         let mut part = Part::write(path.clone()).unwrap();
-        assert_eq!(part.len(), 300_000);
+        assert_eq!(part.size(), 300_000);
         part.put(0, &[2; 10]).unwrap();
         part.clear(90_000..140_000).unwrap();
         part.finish(200_000).unwrap();

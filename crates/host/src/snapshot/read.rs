@@ -19,6 +19,9 @@ const MAX_CERTIFIED_DATA: usize = 32;
 
 const UNIT: u64 = UNIT_BYTES as u64;
 
+/// A unit of stable memory, with its index.
+type Unit = (u64, Box<[u8; UNIT_BYTES]>);
+
 /// A snapshot that has been read and only has to be put in place. Its stable memory is in the store already, as a generation of its own.
 pub struct Loaded {
     pub module: Arc<CompiledModule>,
@@ -40,9 +43,7 @@ pub struct Loaded {
 pub fn check_metadata(metadata: &Metadata, max_heap_bytes: u64) -> Result<(), SnapshotError> {
     let invalid = |what: String| Err(SnapshotError::Invalid(what));
     if metadata.wasm_module_size > MAX_MODULE_BYTES as u64 {
-        return invalid(format!(
-            "its module has more than {MAX_MODULE_BYTES} bytes"
-        ));
+        return invalid(format!("its module has more than {MAX_MODULE_BYTES} bytes"));
     }
     if !metadata.wasm_memory_size.is_multiple_of(WASM_PAGE)
         || !metadata.stable_memory_size.is_multiple_of(WASM_PAGE)
@@ -82,11 +83,11 @@ pub fn load(
 ) -> Result<Loaded, SnapshotError> {
     let metadata = from.read_metadata()?;
     check_metadata(&metadata, runtime.max_heap_bytes() as u64)?;
-    let sized = |part: Part, size: u64, what: &str| match part.len() == size {
+    let sized = |part: Part, size: u64, what: &str| match part.size() == size {
         true => Ok(part),
         false => Err(SnapshotError::Invalid(format!(
             "its {what} has {} bytes, and the metadata say {size}",
-            part.len()
+            part.size()
         ))),
     };
     let module = sized(
@@ -109,8 +110,7 @@ pub fn load(
     let mut wasm = vec![0; metadata.wasm_module_size as usize];
     module.get(0, &mut wasm)?;
     let module = Arc::new(CompiledModule::new(runtime, &wasm, cache)?);
-    let globals =
-        layout::globals_from_metadata(&metadata.globals, module.visible_globals_count())?;
+    let globals = layout::globals_from_metadata(&metadata.globals, module.visible_globals_count())?;
     let mut meter = Meter {
         watch,
         total: metadata.wasm_memory_size + metadata.stable_memory_size,
@@ -178,7 +178,7 @@ fn load_stable(
         store.remove_generation(generation)?;
         units = Units::new(stable, size);
     }
-    let mut batch: Vec<(u64, Box<[u8; UNIT_BYTES]>)> = Vec::with_capacity(BATCH);
+    let mut batch: Vec<Unit> = Vec::with_capacity(BATCH);
     loop {
         let unit = units.next()?;
         let ended = unit.is_none();
@@ -237,7 +237,7 @@ impl<'a> Units<'a> {
         }
     }
 
-    fn next(&mut self) -> Result<Option<(u64, Box<[u8; UNIT_BYTES]>)>, SnapshotError> {
+    fn next(&mut self) -> Result<Option<Unit>, SnapshotError> {
         loop {
             let offset = self.index * UNIT;
             if offset >= self.size {

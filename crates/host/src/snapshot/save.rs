@@ -59,7 +59,9 @@ pub fn save(
     let runtime = canister_runtime(config, record.canister_id)
         .map_err(|error| SnapshotError::Machine(format!("{error:#}")))?;
     let cache = folder.join("cache");
-    let module = Arc::new(crate::runtime::CompiledModule::new(&runtime, &wasm, &cache)?);
+    let module = Arc::new(crate::runtime::CompiledModule::new(
+        &runtime, &wasm, &cache,
+    )?);
     let stable = StableMemory::new(view, None, record.stable_pages);
     let settings = record.settings.clone().unwrap_or_default();
     let surroundings = Arc::new(crate::engine::surroundings(&settings, record.run_state));

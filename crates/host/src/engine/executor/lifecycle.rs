@@ -299,8 +299,7 @@ impl Executor<'_> {
     /// Stable memory with nothing in it, in the generation that comes next.
     fn next_stable(&mut self) -> Result<StableMemory, StoreError> {
         let view = self.shared.store.view()?;
-        let mut stable =
-            StableMemory::new(view.in_generation(self.live.generation + 1), None, 0);
+        let mut stable = StableMemory::new(view.in_generation(self.live.generation + 1), None, 0);
         stable.limit(self.shared.limits.stable_pages);
         Ok(stable)
     }

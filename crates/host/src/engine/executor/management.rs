@@ -1,15 +1,15 @@
 //! Calls of the management canister: what the executor answers itself, what it hands to the manager, and what becomes of that.
 
 use super::super::calls::Origin;
+use super::super::management;
 use super::super::management::code::{InstallMode, Ready};
 use super::super::management::manager::{Done, Outcome, Task, Work};
 use super::super::management::methods::{Caller, Method};
 use super::super::management::status::Status;
-use super::super::management;
 use super::super::start::surroundings;
 use super::super::{Executed, rejects};
 use super::Executor;
-use crate::message::{Reject, RejectCode, RequestStatus};
+use crate::message::{Reject, RequestStatus};
 use crate::runtime::{Instance, Response, RunState, Surroundings};
 use crate::settings::Settings;
 use crate::snapshot::read::Loaded;
@@ -79,7 +79,8 @@ impl Executor<'_> {
             self.group.requests.push((id, record));
             self.group.touch();
         }
-        if let Err((work, reject)) = self.shared.manager.put(Work { origin, task }) {
+        if let Err(refused) = self.shared.manager.put(Work { origin, task }) {
+            let (work, reject) = *refused;
             self.group.touch();
             self.deliver(work.origin, Err(reject), 0);
         }
@@ -241,11 +242,7 @@ impl Executor<'_> {
         self.stoppers = waiting;
         for stopper in late {
             self.group.touch();
-            let reject = Reject {
-                code: RejectCode::SysTransient,
-                message: "Stop canister request timed out".into(),
-                error_code: Some("IC0518".into()),
-            };
+            let reject = management::refused("IC0206", "Stop canister request timed out");
             self.deliver(stopper.origin, Err(reject), 0);
         }
     }
@@ -273,8 +270,7 @@ impl Executor<'_> {
     }
 
     fn try_capture(&mut self) -> Result<Capture, Reject> {
-        self.end_group()
-            .map_err(|error| rejects::storage(&error))?;
+        self.end_group().map_err(|error| rejects::storage(&error))?;
         let view = self.shared.store.view();
         let view = view.map_err(|error| rejects::unreadable(&error))?;
         let Some(instance) = &mut self.live.instance else {
@@ -319,8 +315,7 @@ impl Executor<'_> {
     }
 
     fn try_install_ready(&mut self, ready: Ready, caller: Principal) -> Result<(), Reject> {
-        self.end_group()
-            .map_err(|error| rejects::storage(&error))?;
+        self.end_group().map_err(|error| rejects::storage(&error))?;
         let installed = self.live.state.module_hash.is_some();
         match (ready.mode, installed) {
             (InstallMode::Install, true) => {
@@ -362,14 +357,13 @@ impl Executor<'_> {
     }
 
     fn try_put_in_place(&mut self, loaded: Loaded) -> Result<(), Reject> {
-        self.end_group()
-            .map_err(|error| rejects::storage(&error))?;
+        self.end_group().map_err(|error| rejects::storage(&error))?;
         let mut instance = Instance::new(&self.shared.runtime, &loaded.module)
-            .map_err(|trap| management::refused("IC0541", trap.to_string()))?;
+            .map_err(|trap| management::refused("IC0408", trap.to_string()))?;
         instance
             .adopt(loaded.heap, &loaded.globals)
             .map_err(|why| {
-                management::refused("IC0541", format!("the snapshot cannot be used: {why}"))
+                management::refused("IC0408", format!("the snapshot cannot be used: {why}"))
             })?;
         // Nothing fails from here on.
         self.group.stable = None;
@@ -395,4 +389,3 @@ impl Executor<'_> {
         }
     }
 }
-

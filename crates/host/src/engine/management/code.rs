@@ -82,7 +82,7 @@ pub fn install_chunked_code(shared: &Shared, arg: &[u8]) -> Result<Ready, Reject
     for chunk in &install.chunk_hashes_list {
         let missing = || {
             refused(
-                "IC0548",
+                "IC0408",
                 format!("there is no chunk {}", hex::encode(&chunk.hash)),
             )
         };
@@ -98,7 +98,7 @@ pub fn install_chunked_code(shared: &Shared, arg: &[u8]) -> Result<Ready, Reject
     }
     if Sha256::digest(&wasm)[..] != install.wasm_module_hash[..] {
         return Err(refused(
-            "IC0548",
+            "IC0408",
             "the chunks together do not have the hash given",
         ));
     }
@@ -153,7 +153,7 @@ pub fn upload_chunk(shared: &Shared, arg: &[u8]) -> Result<Vec<u8>, Reject> {
     check_canister(upload.canister_id, shared.canister_id)?;
     if upload.chunk.len() > MAX_CHUNK {
         return Err(refused(
-            "IC0548",
+            "IC0408",
             format!("a chunk has at most {MAX_CHUNK} bytes"),
         ));
     }
@@ -162,7 +162,7 @@ pub fn upload_chunk(shared: &Shared, arg: &[u8]) -> Result<Vec<u8>, Reject> {
     if !stored.contains(&hash) {
         if stored.len() >= MAX_CHUNKS {
             return Err(refused(
-                "IC0548",
+                "IC0408",
                 format!("there are {MAX_CHUNKS} chunks already; clear the chunk store"),
             ));
         }

@@ -60,9 +60,7 @@ impl CanisterLog {
         let log = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = |record: &&CanisterLogRecord| match args.filter {
             None => true,
-            Some(CanisterLogFilter::ByIdx { start, end }) => {
-                (start..end).contains(&record.idx)
-            }
+            Some(CanisterLogFilter::ByIdx { start, end }) => (start..end).contains(&record.idx),
             Some(CanisterLogFilter::ByTimestampNanos { start, end }) => {
                 (start..end).contains(&record.timestamp_nanos)
             }
@@ -92,7 +90,12 @@ mod tests {
         let indices: Vec<u64> = read.canister_log_records.iter().map(|r| r.idx).collect();
         assert_eq!(indices, [6, 7, 8]);
         log.clear();
-        let reply = log.fetch(&FetchCanisterLogsArgs { filter: None, ..args }).unwrap();
+        let reply = log
+            .fetch(&FetchCanisterLogsArgs {
+                filter: None,
+                ..args
+            })
+            .unwrap();
         let read: FetchCanisterLogsResult = candid::decode_one(&reply).unwrap();
         assert!(read.canister_log_records.is_empty());
     }

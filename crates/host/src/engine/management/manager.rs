@@ -11,10 +11,10 @@ use crate::engine::calls::Origin;
 use crate::engine::inbox::Job;
 use crate::engine::rejects;
 use crate::message::{Reject, RejectCode};
+use crate::snapshot::Watch;
 use crate::snapshot::layout::Layout;
 use crate::snapshot::read::{self, Loaded};
 use crate::snapshot::write::{Capture, copy_chunks};
-use crate::snapshot::Watch;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
@@ -39,10 +39,7 @@ pub enum Task {
         canister_version: u64,
     },
     /// `take_canister_snapshot` of what was captured.
-    Take {
-        arg: Vec<u8>,
-        capture: Box<Capture>,
-    },
+    Take { arg: Vec<u8>, capture: Box<Capture> },
     /// A snapshot in a directory is loaded.
     Load {
         from: Layout,
@@ -90,14 +87,15 @@ pub struct Manager {
 
 impl Manager {
     /// Leaves something to do; gives it back where there is no room, with why.
-    pub fn put(&self, work: Work) -> Result<(), (Work, Reject)> {
+    pub fn put(&self, work: Work) -> Result<(), Box<(Work, Reject)>> {
         let mut state = self.lock();
         if state.closed {
-            return Err((work, rejects::stopped()));
+            return Err(Box::new((work, rejects::stopped())));
         }
         let bytes = state.bytes + work.task.bytes();
         if state.waiting.len() >= MAX_WAITING || bytes > MAX_BYTES {
-            return Err((work, rejects::busy("calls of the management canister")));
+            let reject = rejects::busy("calls of the management canister");
+            return Err(Box::new((work, reject)));
         }
         state.bytes = bytes;
         state.waiting.push_back(work);

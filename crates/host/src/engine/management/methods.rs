@@ -1,6 +1,7 @@
 //! Which methods the management canister has here, and who may call them.
 
-use crate::message::{Reject, RejectCode};
+use super::refused;
+use crate::message::Reject;
 use crate::settings::{Settings, Visibility};
 use candid::Principal;
 
@@ -62,9 +63,15 @@ const METHODS: [(&str, Method); 19] = [
     ("load_canister_snapshot", Method::LoadSnapshot),
     ("list_canister_snapshots", Method::ListSnapshots),
     ("delete_canister_snapshot", Method::DeleteSnapshot),
-    ("read_canister_snapshot_metadata", Method::ReadSnapshotMetadata),
+    (
+        "read_canister_snapshot_metadata",
+        Method::ReadSnapshotMetadata,
+    ),
     ("read_canister_snapshot_data", Method::ReadSnapshotData),
-    ("upload_canister_snapshot_metadata", Method::UploadSnapshotMetadata),
+    (
+        "upload_canister_snapshot_metadata",
+        Method::UploadSnapshotMetadata,
+    ),
     ("upload_canister_snapshot_data", Method::UploadSnapshotData),
     ("fetch_canister_logs", Method::FetchLogs),
 ];
@@ -112,34 +119,29 @@ impl Method {
 /// The method called `name`, if the caller may call it.
 ///
 /// # Errors
-/// DestinationInvalid where there is no such method, CanisterReject for what is refused to everybody or in this way, and CanisterError
+/// CanisterReject where there is no such method (`IC0407`) and for what is refused to everybody or in this way (`IC0406`), and CanisterError
 /// (`IC0512`) for whoever is not a controller.
 pub fn allow(name: &str, caller: Caller, settings: &Settings) -> Result<Method, Reject> {
     let Some((_, method)) = METHODS.iter().find(|(known, _)| *known == name) else {
         if OTHER_CANISTERS.contains(&name) {
-            return Err(Reject {
-                code: RejectCode::CanisterReject,
-                message: format!("{name}: this host is the home of one canister, which stays"),
-                error_code: Some("IC0516".into()),
-            });
+            return Err(refused(
+                "IC0406",
+                format!("{name}: this host is the home of one canister, which stays"),
+            ));
         }
-        return Err(Reject {
-            code: RejectCode::DestinationInvalid,
-            message: format!("the management canister of this host has no method '{name}'"),
-            error_code: Some("IC0536".into()),
-        });
+        return Err(refused(
+            "IC0407",
+            format!("Management canister has no method '{name}'"),
+        ));
     };
     if !method.takes(caller) {
-        return Err(Reject {
-            code: RejectCode::CanisterReject,
-            message: format!(
-                "the management canister's method '{name}' cannot be called in this way"
-            ),
-            error_code: Some("IC0516".into()),
-        });
+        return Err(refused(
+            "IC0406",
+            format!("the management canister's method '{name}' cannot be called in this way"),
+        ));
     }
     if !method.is_open_to(caller, settings) {
-        return Err(super::refused(
+        return Err(refused(
             "IC0512",
             format!(
                 "Only controllers of the canister can call '{name}', and {} is none",

@@ -77,7 +77,7 @@ where
     let decoded = candid::utils::decode_args_with_config::<(T,)>(arg, &limits);
     decoded
         .map(|(value,)| value)
-        .map_err(|error| refused("IC0503", format!("Error decoding candid: {error}")))
+        .map_err(|error| refused("IC0408", format!("Error decoding candid: {error}")))
 }
 
 /// Writes a method's answer.
@@ -106,10 +106,17 @@ pub fn check_canister(asked: Principal, here: Principal) -> Result<(), Reject> {
     }
 }
 
-/// A reject for what was asked and cannot be done; nothing has changed.
+/// A reject for what was asked and cannot be done; nothing has changed. The first digit of the error code (`IC0` and three digits) is the
+/// reject code.
 pub fn refused(error_code: &str, message: impl Into<String>) -> Reject {
+    let code = match error_code.as_bytes().get(3) {
+        Some(b'2') => RejectCode::SysTransient,
+        Some(b'3') => RejectCode::DestinationInvalid,
+        Some(b'4') => RejectCode::CanisterReject,
+        _ => RejectCode::CanisterError,
+    };
     Reject {
-        code: RejectCode::CanisterError,
+        code,
         message: message.into(),
         error_code: Some(error_code.into()),
     }

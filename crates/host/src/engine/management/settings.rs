@@ -67,9 +67,21 @@ pub fn updated(settings: &Settings, changes: CanisterSettings) -> Result<Setting
         new.controllers = controllers;
     }
     set(&mut new.compute_allocation, changes.compute_allocation, 100)?;
-    set(&mut new.memory_allocation, changes.memory_allocation, MAX_MEMORY)?;
-    set(&mut new.freezing_threshold, changes.freezing_threshold, u64::MAX)?;
-    set(&mut new.wasm_memory_limit, changes.wasm_memory_limit, MAX_MEMORY)?;
+    set(
+        &mut new.memory_allocation,
+        changes.memory_allocation,
+        MAX_MEMORY,
+    )?;
+    set(
+        &mut new.freezing_threshold,
+        changes.freezing_threshold,
+        u64::MAX,
+    )?;
+    set(
+        &mut new.wasm_memory_limit,
+        changes.wasm_memory_limit,
+        MAX_MEMORY,
+    )?;
     set(
         &mut new.wasm_memory_threshold,
         changes.wasm_memory_threshold,
@@ -97,9 +109,7 @@ pub fn updated(settings: &Settings, changes: CanisterSettings) -> Result<Setting
     Ok(new)
 }
 
-fn checked_variables(
-    variables: Vec<EnvironmentVariable>,
-) -> Result<Vec<(String, String)>, Reject> {
+fn checked_variables(variables: Vec<EnvironmentVariable>) -> Result<Vec<(String, String)>, Reject> {
     if variables.len() > MAX_VARIABLES {
         return Err(invalid(format!(
             "there may be at most {MAX_VARIABLES} environment variables"
@@ -225,12 +235,30 @@ mod tests {
         assert_eq!(after.controllers, [owner]);
         let nine = Nat::from(101u8);
         for bad in [
-            CanisterSettings { controllers: Some(vec![owner; 11]), ..good.clone() },
-            CanisterSettings { controllers: Some(vec![]), ..good.clone() },
-            CanisterSettings { compute_allocation: Some(nine), ..good.clone() },
-            CanisterSettings { freezing_threshold: Some((u128::MAX).into()), ..good.clone() },
-            CanisterSettings { environment_variables: Some(vec![variable("a"); 2]), ..good.clone() },
-            CanisterSettings { environment_variables: Some(vec![variable("")]), ..good.clone() },
+            CanisterSettings {
+                controllers: Some(vec![owner; 11]),
+                ..good.clone()
+            },
+            CanisterSettings {
+                controllers: Some(vec![]),
+                ..good.clone()
+            },
+            CanisterSettings {
+                compute_allocation: Some(nine),
+                ..good.clone()
+            },
+            CanisterSettings {
+                freezing_threshold: Some((u128::MAX).into()),
+                ..good.clone()
+            },
+            CanisterSettings {
+                environment_variables: Some(vec![variable("a"); 2]),
+                ..good.clone()
+            },
+            CanisterSettings {
+                environment_variables: Some(vec![variable("")]),
+                ..good.clone()
+            },
             CanisterSettings {
                 log_visibility: Some(LogVisibility::AllowedViewers(vec![owner; 11])),
                 ..good.clone()

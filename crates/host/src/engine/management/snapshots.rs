@@ -6,10 +6,10 @@
 use super::{check_canister, decode, done, encode, refused};
 use crate::engine::Shared;
 use crate::message::Reject;
+use crate::snapshot::SnapshotError;
 use crate::snapshot::layout::{Layout, Metadata, Part, sync_dir};
 use crate::snapshot::read::check_metadata;
 use crate::snapshot::write::{Capture, list_chunks};
-use crate::snapshot::SnapshotError;
 use crate::store::{private_dir, replace};
 use candid::{CandidType, Principal};
 use ic_management_canister_types::{
@@ -73,7 +73,10 @@ impl<'a> Snapshots<'a> {
         let args: TakeCanisterSnapshotArgs = decode(arg)?;
         check_canister(args.canister_id, self.shared.canister_id)?;
         if args.uninstall_code == Some(true) {
-            return Err(refused("IC0516", "this host does not uninstall its canister"));
+            return Err(refused(
+                "IC0406",
+                "this host does not uninstall its canister",
+            ));
         }
         let replaced = self.room(args.replace_snapshot.as_deref())?;
         let number = self.next_number(capture.time)?;
@@ -143,8 +146,12 @@ impl<'a> Snapshots<'a> {
                 (layout.stable(), metadata.stable_memory_size, offset, size)
             }
             SnapshotDataKind::WasmChunk { hash } => {
-                if !metadata.wasm_chunk_store.iter().any(|chunk| chunk.hash == hash) {
-                    return Err(refused("IC0548", "the snapshot has no such chunk"));
+                if !metadata
+                    .wasm_chunk_store
+                    .iter()
+                    .any(|chunk| chunk.hash == hash)
+                {
+                    return Err(refused("IC0408", "the snapshot has no such chunk"));
                 }
                 let chunk = fs::read(layout.chunk(&hash))
                     .map_err(|error| reject(&SnapshotError::at(&layout.chunk(&hash))(error)))?;
@@ -209,7 +216,7 @@ impl<'a> Snapshots<'a> {
         let mut metadata = layout.read_metadata().map_err(|error| reject(&error))?;
         if !matches!(metadata.source, Some(SnapshotSource::MetadataUpload(_))) {
             return Err(refused(
-                "IC0549",
+                "IC0409",
                 "a snapshot that was taken here cannot be changed",
             ));
         }
@@ -283,15 +290,14 @@ impl<'a> Snapshots<'a> {
         });
         match number {
             Some(number) if self.layout(number).is_complete() => Ok(number),
-            _ => Err(Reject {
-                code: crate::message::RejectCode::DestinationInvalid,
-                message: format!(
+            _ => Err(refused(
+                "IC0305",
+                format!(
                     "Could not find the snapshot ID {} for canister {}",
                     hex::encode(id),
                     self.shared.canister_id
                 ),
-                error_code: Some("IC0305".into()),
-            }),
+            )),
         }
     }
 
@@ -320,7 +326,7 @@ impl<'a> Snapshots<'a> {
         match there < MAX_SNAPSHOTS {
             true => Ok(replaced),
             false => Err(refused(
-                "IC0540",
+                "IC0504",
                 format!(
                     "Canister {} has reached the maximum number of {MAX_SNAPSHOTS} snapshots",
                     self.shared.canister_id
@@ -331,8 +337,7 @@ impl<'a> Snapshots<'a> {
 
     fn next_number(&self, now: u64) -> Result<Number, Reject> {
         let last = self.numbers()?.last().copied().unwrap_or(0);
-        private_dir(&self.folder)
-            .map_err(|error| super::super::rejects::storage(&error))?;
+        private_dir(&self.folder).map_err(|error| super::super::rejects::storage(&error))?;
         Ok(now.max(last + 1))
     }
 
@@ -378,14 +383,14 @@ fn total_size(metadata: &Metadata) -> u64 {
 fn check_slice(offset: u64, size: u64, total: u64) -> Result<(), Reject> {
     if size > MAX_SLICE {
         return Err(refused(
-            "IC0545",
+            "IC0408",
             format!("a part of {size} bytes is more than the {MAX_SLICE} that are allowed"),
         ));
     }
     match offset.checked_add(size) {
         Some(end) if end <= total => Ok(()),
         _ => Err(refused(
-            "IC0545",
+            "IC0408",
             format!("bytes {offset} to {offset}+{size} are not within {total}"),
         )),
     }
@@ -394,7 +399,7 @@ fn check_slice(offset: u64, size: u64, total: u64) -> Result<(), Reject> {
 fn add_chunk(layout: &Layout, metadata: &mut Metadata, chunk: &[u8]) -> Result<(), Reject> {
     if chunk.len() > MAX_CHUNK {
         return Err(refused(
-            "IC0548",
+            "IC0408",
             format!("a chunk has at most {MAX_CHUNK} bytes"),
         ));
     }
@@ -402,13 +407,17 @@ fn add_chunk(layout: &Layout, metadata: &mut Metadata, chunk: &[u8]) -> Result<(
     let stored = list_chunks(&layout.chunks()).map_err(|error| reject(&error))?;
     if stored.len() >= MAX_CHUNKS && !stored.iter().any(|known| hash == *known) {
         return Err(refused(
-            "IC0548",
+            "IC0408",
             format!("a snapshot has at most {MAX_CHUNKS} chunks"),
         ));
     }
     let path = layout.chunk(&hash);
     replace(&path, chunk).map_err(|error| reject(&SnapshotError::at(&path)(error)))?;
-    if !metadata.wasm_chunk_store.iter().any(|chunk| chunk.hash == hash) {
+    if !metadata
+        .wasm_chunk_store
+        .iter()
+        .any(|chunk| chunk.hash == hash)
+    {
         metadata
             .wasm_chunk_store
             .push(ic_management_canister_types::ChunkHash { hash });
@@ -425,6 +434,6 @@ pub fn reject(error: &SnapshotError) -> Reject {
         SnapshotError::Store(error) => super::super::rejects::unreadable(error),
         SnapshotError::Io { .. } => super::super::rejects::storage(error),
         SnapshotError::Interrupted => super::super::rejects::stopped(),
-        _ => refused("IC0541", error.to_string()),
+        _ => refused("IC0408", error.to_string()),
     }
 }

@@ -49,9 +49,7 @@ pub fn canister_status(arg: &[u8], status: &Status<'_>) -> Result<Vec<u8>, Rejec
         version: status.canister_version,
         settings: super::settings::shown(status.settings),
         module_hash: status.state.module_hash.map(|hash| hash.to_vec()),
-        memory_size: Nat::from(
-            status.heap_bytes + stable + module + custom + chunks + snapshots,
-        ),
+        memory_size: Nat::from(status.heap_bytes + stable + module + custom + chunks + snapshots),
         memory_metrics: MemoryMetrics {
             wasm_memory_size: status.heap_bytes.into(),
             stable_memory_size: stable.into(),

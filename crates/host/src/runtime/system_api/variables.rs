@@ -83,9 +83,9 @@ fn begin(caller: &mut Caller<'_, Host>, function: &str, bytes: u32) -> Result<()
 }
 
 fn variables(host: &Host) -> &[(String, String)] {
-    host.message.as_ref().map_or(&[], |message| {
-        &message.surroundings.environment_variables
-    })
+    host.message
+        .as_ref()
+        .map_or(&[], |message| &message.surroundings.environment_variables)
 }
 
 fn name(host: &Host, index: u32) -> Result<&str> {
