@@ -196,6 +196,25 @@ async fn a_trapping_upgrade_or_reinstallation_leaves_everything_as_it_was() {
 }
 
 #[tokio::test]
+async fn an_empty_home_is_filled_by_its_controller() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config {
+        controllers: vec![user()],
+        ..Config::new(folder.path())
+    };
+    let engine = Engine::open(config).unwrap();
+    let home = Home { engine, folder };
+    assert_eq!(status(&home).await.module_hash, None);
+    let upgrade = install(&home, CanisterInstallMode::Upgrade(None), wasm(CELL));
+    let reject = manage(&home, "install_code", upgrade).await.unwrap_err();
+    assert_eq!(code(&reject), "IC0537");
+    let first = install(&home, CanisterInstallMode::Install, wasm(CELL));
+    manage(&home, "install_code", first).await.unwrap();
+    assert_eq!(home.cell().await, Cell::all(7, 1));
+    assert_eq!(home.reopen().cell().await.stable, 7);
+}
+
+#[tokio::test]
 async fn a_reinstallation_begins_anew_and_an_upgrade_does_not() {
     let home = owned(CELL);
     home.update("fill", &arg(20)).await.unwrap();

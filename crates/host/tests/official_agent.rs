@@ -2,13 +2,17 @@
 
 mod support;
 
-use candid::{CandidType, Encode, Principal};
+use candid::{CandidType, Decode, Encode, Principal};
 use ic_agent::hash_tree::LookupResult;
 use ic_agent::identity::{
     AnonymousIdentity, BasicIdentity, DelegatedIdentity, Delegation, Prime256v1Identity,
     Secp256k1Identity, SignedDelegation,
 };
 use ic_agent::{Agent, AgentError, Certificate, Identity};
+use ic_management_canister_types::{
+    CanisterIdRecord, FetchCanisterLogsArgs, FetchCanisterLogsResult, LoadCanisterSnapshotArgs,
+    Snapshot, TakeCanisterSnapshotArgs,
+};
 use keepsake_host::engine::{Config, Engine, Installed};
 use keepsake_host::http::{Options, Server};
 use serde_bytes::ByteBuf;
@@ -450,4 +454,105 @@ async fn the_subnet_is_described() {
     );
     let again = agent.fetch_subnet_by_id(&subnet.id()).await.unwrap();
     assert_eq!(again.iter_nodes().count(), 1);
+}
+
+/// What a client of the management canister calls, with the canister as the effective one.
+async fn manage<A: CandidType>(
+    agent: &Agent,
+    canister: Principal,
+    method: &str,
+    arg: A,
+) -> Result<Vec<u8>, AgentError> {
+    agent
+        .update(&Principal::management_canister(), method)
+        .with_effective_canister_id(canister)
+        .with_arg(Encode!(&arg).unwrap())
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_controller_manages_the_canister_through_the_agent() {
+    let home = Home::new().await;
+    let canister = home.canister();
+    let here = CanisterIdRecord {
+        canister_id: canister,
+    };
+    let owner = home.agent(controller()).await;
+    let stranger = home.agent(AnonymousIdentity).await;
+    let refused = manage(&stranger, canister, "stop_canister", &here).await;
+    assert!(
+        matches!(&refused, Err(AgentError::UncertifiedReject { reject, .. })
+            if reject.error_code.as_deref() == Some("IC0512")),
+        "{refused:?}"
+    );
+
+    let take = TakeCanisterSnapshotArgs {
+        canister_id: canister,
+        replace_snapshot: None,
+        uninstall_code: None,
+        sender_canister_version: None,
+    };
+    owner.update(&canister, "add").await.unwrap();
+    let taken = manage(&owner, canister, "take_canister_snapshot", &take)
+        .await
+        .unwrap();
+    let snapshot = Decode!(&taken, Snapshot).unwrap();
+    owner.update(&canister, "add").await.unwrap();
+    manage(&owner, canister, "stop_canister", &here)
+        .await
+        .unwrap();
+    let stopped = owner.update(&canister, "add").await;
+    assert!(
+        matches!(&stopped, Err(AgentError::UncertifiedReject { reject, .. })
+            if reject.error_code.as_deref() == Some("IC0508")),
+        "{stopped:?}"
+    );
+    let load = LoadCanisterSnapshotArgs {
+        canister_id: canister,
+        snapshot_id: snapshot.id,
+        sender_canister_version: None,
+    };
+    manage(&owner, canister, "load_canister_snapshot", &load)
+        .await
+        .unwrap();
+    manage(&owner, canister, "start_canister", &here)
+        .await
+        .unwrap();
+    // One, as when the snapshot was taken; and certified, as its certificate shows.
+    let count = owner.query(&canister, "count").call().await.unwrap();
+    assert_eq!(count, 1u32.to_le_bytes());
+    let certificate = owner.query(&canister, "certificate").call().await.unwrap();
+    let certificate: Certificate = serde_cbor::from_slice(&certificate).unwrap();
+    owner.verify(&certificate, canister).unwrap();
+    let path = [
+        "canister".as_bytes(),
+        canister.as_slice(),
+        b"certified_data",
+    ];
+    assert_eq!(
+        certificate.tree.lookup_path(path),
+        LookupResult::Found(&1u32.to_le_bytes())
+    );
+
+    // Logs come by query only, signed like any other.
+    let fetch = FetchCanisterLogsArgs {
+        canister_id: canister,
+        filter: None,
+    };
+    assert!(
+        manage(&owner, canister, "fetch_canister_logs", &fetch)
+            .await
+            .is_err()
+    );
+    assert!(owner.update(&canister, "fail").await.is_err());
+    let log = owner
+        .query(&Principal::management_canister(), "fetch_canister_logs")
+        .with_effective_canister_id(canister)
+        .with_arg(Encode!(&fetch).unwrap())
+        .call()
+        .await
+        .unwrap();
+    let log = Decode!(&log, FetchCanisterLogsResult).unwrap();
+    let last = log.canister_log_records.last().unwrap();
+    assert!(String::from_utf8_lossy(&last.content).contains("on purpose"));
 }

@@ -54,6 +54,18 @@ impl Task {
             Task::Load { .. } => 0,
         }
     }
+
+    /// Whether it writes a generation of stable memory.
+    fn loads(&self) -> bool {
+        matches!(
+            self,
+            Task::Load { .. }
+                | Task::Call {
+                    method: Method::LoadSnapshot,
+                    ..
+                }
+        )
+    }
 }
 
 /// How something ended.
@@ -142,6 +154,7 @@ pub fn run(shared: &Shared, keeps_unfinished_loads: bool) {
     }
     remove_leftovers(shared, keeps_unfinished_loads);
     while let Some(Work { origin, task }) = shared.manager.next() {
+        let loads = task.loads();
         // A fault of the host ends what was asked, not the manager.
         let done = catch_unwind(AssertUnwindSafe(|| perform(shared, task)));
         let (result, chunks) = match done {
@@ -159,6 +172,10 @@ pub fn run(shared: &Shared, keeps_unfinished_loads: bool) {
         // Where the engine is closed, whoever asked is told so by it.
         shared.inbox.put_outcome(Job::Outcome(Box::new(outcome)));
         if !changes {
+            // A load that failed leaves what it has written, which is of use to the next one at most.
+            if loads && !keeps_unfinished_loads {
+                remove_leftovers(shared, false);
+            }
             continue;
         }
         // Ends without a word, by being dropped.

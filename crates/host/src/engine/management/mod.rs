@@ -5,6 +5,7 @@
 //! [`manager`] is the thread for what takes long, so that messages go on being executed meanwhile. What changes the canister itself, the executor does.
 
 pub mod code;
+mod handle;
 pub mod log;
 pub mod manager;
 pub mod methods;
