@@ -29,6 +29,7 @@ fn condition() -> impl Strategy<Value = Condition> {
             30_000_000_000,
             2 * DAY,
             20 * DAY,
+            100 * DAY,
         ])
     };
     prop_oneof![

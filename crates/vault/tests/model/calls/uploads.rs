@@ -61,7 +61,7 @@ fn announcement() -> impl Strategy<Value = Call> {
     let chunk_size = prop_oneof![
         12 => select(vec![1_000, 20_000, 40_000]),
         1 => select(vec![0, 1_800_000, 1_800_001, u32::MAX]),
-        1 => Just(1),
+        3 => Just(1),
     ];
     let given = || prop_oneof![12 => Just(Given::Right), 1 => Just(Given::Wrong)];
     let sha = prop_oneof![16 => given(), 1 => Just(Given::Malformed)];

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keepsake_api::{Capsule, CapsuleUpdateData, Memory};
+use keepsake_api::{Capsule, CapsuleHeader, CapsuleUpdateData, Memory};
 use keepsake_vault::{Error, limits};
 
 use super::{Driver, named};
@@ -261,6 +261,14 @@ impl Driver {
             })
             .collect();
         let got = self.vault.capsules_list(self.context(who));
+        let governed = |header: &CapsuleHeader| {
+            let capsule = *self.capsules.thing(&header.id);
+            self.model.may_govern(who, capsule)
+        };
+        assert!(
+            got.is_sorted_by_key(|header| !governed(header)),
+            "not the governed ones first"
+        );
         let count = got.len();
         let got: BTreeMap<String, _> = got
             .into_iter()

@@ -14,7 +14,7 @@ mod tokens;
 mod trash;
 mod uploads;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use keepsake_api::{Error as Wire, InitArgs, PersonRef, UploadFinishResult};
@@ -286,17 +286,20 @@ impl Driver {
 
     /// Reads all there is just before some moment at which something begins or ends to count, and at that moment.
     pub fn some_moment(&mut self) {
-        let tokens = self.tokens.iter().map(|(token, _)| token.until);
-        let ahead: BTreeSet<u64> = (self.model.moments().into_iter())
-            .chain(tokens)
-            .filter(|moment| *moment > self.now)
-            .collect();
-        let nth = self.sent as usize % ahead.len().max(1);
-        if let Some(moment) = ahead.into_iter().nth(nth) {
-            for now in [moment - 1, moment] {
-                self.now = now;
-                self.everything();
-            }
+        let mut kinds = self.model.moments().to_vec();
+        kinds.push(self.tokens.iter().map(|(token, _)| token.until).collect());
+        for moments in &mut kinds {
+            moments.retain(|moment| *moment > self.now);
+        }
+        kinds.retain(|moments| !moments.is_empty());
+        if kinds.is_empty() {
+            return;
+        }
+        let moments = &kinds[self.sent as usize % kinds.len()];
+        let moment = moments[self.sent as usize % moments.len()];
+        for now in [moment - 1, moment] {
+            self.now = now;
+            self.everything();
         }
     }
 

@@ -117,7 +117,10 @@ impl Driver {
             variant,
             asset: asset.clone(),
         };
-        let expected = self.model.http_asset(self.now, &asked);
+        let mut expected = self.model.http_asset(self.now, &asked);
+        if real.contains('/') {
+            expected = Err([404].into()); // another path than that of an asset
+        }
         let mut headers = vec![];
         let mut url = format!("/asset/{real}/{variant}");
         if let Some(id) = &asset {

@@ -32,8 +32,8 @@ impl Model {
         }
     }
 
-    /// When something begins or ends to count, by itself.
-    pub fn moments(&self) -> Vec<u64> {
+    /// When something begins or ends to count, by itself: entries, what is in the trash, sessions, and offers.
+    pub fn moments(&self) -> [Vec<u64>; 4] {
         let live = self.memories.values();
         let memories = live.chain(self.trash.values().map(|trashed| &trashed.memory));
         let conditions = memories.flat_map(|memory| &memory.access);
@@ -42,13 +42,16 @@ impl Model {
             AccessCondition::ExpiresAt { expires } => Some(expires),
             _ => None,
         });
-        let trash = self
-            .trash
-            .values()
-            .map(|trashed| trashed.since + limits::TRASH_LIFETIME);
+        let trash = self.trash.values();
+        let trash = trash.map(|trashed| trashed.since + limits::TRASH_LIFETIME);
         let sessions = self.sessions.iter().map(|session| session.until);
         let offers = self.offers.values().copied();
-        entries.chain(trash).chain(sessions).chain(offers).collect()
+        [
+            entries.collect(),
+            trash.collect(),
+            sessions.collect(),
+            offers.collect(),
+        ]
     }
 
     /// For operators, and for whoever owns or controls a capsule. The quotas in force.

@@ -252,7 +252,7 @@ impl Model {
         let others = session.chunks.iter().filter(|(other, _)| **other != index);
         let held: u64 = others.map(|(_, chunk)| chunk.len() as u64).sum();
         let takes = quota.is_none_or(|quota| used + held + bytes.len() as u64 <= quota);
-        if !repeated && !(takes && takes_content) {
+        if !(repeated || takes && takes_content) {
             return only(Refusal::ResourceExhausted);
         }
         if session.state == State::Open {
