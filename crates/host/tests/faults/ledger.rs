@@ -98,6 +98,9 @@ pub async fn work(engine: &Engine, notes: &Path, first: u32, count: u32, seed: u
         .await;
 }
 
+/// What a recount that could not read everything begins its error with.
+pub const UNREADABLE: &str = "unreadable: ";
+
 /// What is wrong with a ledger, in words.
 pub type Recount = Result<u32, String>;
 
@@ -111,7 +114,7 @@ pub fn recount(
         let mut into = vec![0; bytes];
         match memory.read(at, &mut into) {
             Ok(()) => Ok(into),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(format!("{UNREADABLE}{error}")),
         }
     };
     let count = number(&read(0, 4)?);
@@ -143,7 +146,7 @@ pub fn recount(
         }
     }
     for number in 0..notes.begun {
-        let kept = status(number).map_err(|error| error.to_string())?;
+        let kept = status(number).map_err(|error| format!("{UNREADABLE}{error}"))?;
         let wanted = places
             .get(&number)
             .map(|place| RequestStatus::Replied(place.to_le_bytes().to_vec()));
