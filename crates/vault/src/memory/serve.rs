@@ -7,6 +7,7 @@ use keepsake_api::AssetType;
 use super::record::{AssetRecord, Memory, StoredAsset};
 use super::tokens::variant_type;
 use crate::Vault;
+use crate::access::Permissions;
 use crate::arena::Extent;
 use crate::blob::{HeldContent, append_content};
 use crate::call::Call;
@@ -96,7 +97,12 @@ impl<M: StableMemory> Vault<M> {
         {
             return Err(Refusal::Forbidden);
         }
-        let memory = self.memories.get(scope.memory).ok_or(Refusal::NotFound)?;
+        // What is in a capsule that was deleted is gone at once, also while it waits to be freed.
+        let memory = self
+            .memories
+            .get(scope.memory)
+            .filter(|memory| self.capsules.exists(memory.capsule))
+            .ok_or(Refusal::NotFound)?;
         let holder = Call {
             caller: scope.caller,
             now,
@@ -107,7 +113,7 @@ impl<M: StableMemory> Vault<M> {
         match asset {
             Some(asset) if may.has(asset.needed_to_read()) => self.served(asset),
             Some(_) => Err(Refusal::Forbidden),
-            None if may.0 == 0 => Err(Refusal::Forbidden),
+            None if !may.has(Permissions::VIEW) => Err(Refusal::Forbidden),
             None => Err(Refusal::NotFound),
         }
     }

@@ -274,13 +274,24 @@ impl<M: Memory> Vault<M> {
         Ok(())
     }
 
-    /// The session, if the person opened it, by whichever of its principals, and it has not expired.
+    /// The session, if the person opened it, and its capsule is there: what is in a capsule that was deleted is gone at once, also while it
+    /// waits to be freed.
     pub(super) fn own_session(
         &self,
         person: &Person,
         now: u64,
         id: SessionId,
     ) -> Result<SessionRecord> {
+        let session = self.opened_session(person, now, id)?;
+        if self.capsules.exists(session.capsule()) {
+            Ok(session)
+        } else {
+            Err(Error::NotFound)
+        }
+    }
+
+    /// The session, if the person opened it, by whichever of its principals, and it has not expired.
+    fn opened_session(&self, person: &Person, now: u64, id: SessionId) -> Result<SessionRecord> {
         self.sessions
             .get(id)
             .filter(|session| person.includes(session.creator()) && now < session.expires_at())
@@ -290,7 +301,8 @@ impl<M: Memory> Vault<M> {
     /// The caller's session, in a capsule that the caller may still use.
     pub(super) fn session_of(&self, call: Call, id: SessionId) -> Result<SessionRecord> {
         let person = self.person(call)?;
-        let session = self.own_session(&person, call.now, id)?;
+        let session = self.opened_session(&person, call.now, id)?;
+        // In a capsule that was deleted nobody has a part.
         if self.capsules.roles(&person, session.capsule()).may_use() {
             Ok(session)
         } else {
