@@ -174,10 +174,7 @@ async fn submit(
         Ok(status) => Ok(Submitted::Executed(status)),
         Err(Refused::Rejected(reject)) => Ok(Submitted::Rejected(reject)),
         Err(refused @ Refused::Expired) => Err(Refusal::bad_request(sentence(&refused))),
-        Err(refused @ Refused::Busy) => Err(Refusal::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            sentence(&refused),
-        )),
+        Err(refused @ Refused::Busy) => Err(Refusal::too_many(sentence(&refused))),
         Err(refused @ Refused::Unavailable(_)) => Err(Refusal::unavailable(sentence(&refused))),
     }
 }
@@ -385,6 +382,10 @@ async fn accept(
             let envelope = Envelope::decode(&body)?;
             drop(body);
             let targets = authenticate(&envelope, interface.backend.time())?;
+            if !interface.limits.admits_principal(envelope.sender) {
+                interface.metrics.refused_principals.count();
+                return Err(Refusal::too_many("Too many requests of this principal."));
+            }
             Ok((envelope, targets))
         })
         .await

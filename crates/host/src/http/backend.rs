@@ -2,6 +2,7 @@
 //! interface's own tests use another, in memory.
 
 use crate::message::{CanisterState, Ingress, Reject, RequestId, RequestInfo, RequestStatus};
+use crate::metrics::Exposition;
 use candid::Principal;
 use std::future::Future;
 use std::pin::Pin;
@@ -42,6 +43,15 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Nanoseconds since 1970; never goes back.
     fn time(&self) -> u64;
+
+    /// Whether calls can be executed and stored now.
+    ///
+    /// # Errors
+    /// A sentence for the operator that says why not.
+    fn readiness(&self) -> Result<(), String>;
+
+    /// Adds its figures.
+    fn describe(&self, to: &mut Exposition);
 }
 
 /// Why an update call was not executed. It had no effect and may be sent again.

@@ -1,6 +1,7 @@
 //! Reading request bodies: bounded in size and time, and never answered by a connection reset.
 
 use super::Shared;
+use super::limits::Peer;
 use super::refusal::Refusal;
 use axum::body::{Body, BodyDataStream};
 use axum::extract::{Request, State};
@@ -28,7 +29,17 @@ pub async fn receive(
 ) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
     let timeout = interface.options.body_timeout;
+    let peer = parts.extensions.get::<Peer>();
+    if peer.is_some_and(|peer| !interface.limits.admits_peer(*peer)) {
+        interface.metrics.refused_peers.count();
+        if !parts.headers.contains_key(header::EXPECT) {
+            // Read, so that the answer is, and no longer than a body may take.
+            drop(tokio::time::timeout(timeout, drain(body.into_data_stream())).await);
+        }
+        return Err(Refusal::too_many("Too many requests from this address."));
+    }
     let body = read(&parts.headers, body, MAX_ENVELOPE, timeout).await?;
+    interface.metrics.received_bytes.add(body.len() as u64);
     Ok(next.run(Request::from_parts(parts, Body::from(body))).await)
 }
 

@@ -10,6 +10,7 @@ use crate::engine::{Engine, SubmitError};
 use crate::message::{
     CanisterState, Ingress, Reject, RejectCode, RequestId, RequestInfo, RequestStatus,
 };
+use crate::metrics::Exposition;
 use crate::runtime::Network;
 use candid::Principal;
 use std::future::Future;
@@ -57,6 +58,14 @@ impl Backend for Engine {
 
     fn time(&self) -> u64 {
         Engine::time(self)
+    }
+
+    fn readiness(&self) -> Result<(), String> {
+        Engine::readiness(self)
+    }
+
+    fn describe(&self, to: &mut Exposition) {
+        Engine::describe(self, to);
     }
 }
 

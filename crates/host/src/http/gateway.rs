@@ -9,7 +9,7 @@ mod parts;
 
 use super::backend::{Backend, Refused};
 use super::refusal::{Refusal, plain_text};
-use super::{Interface, Shared};
+use super::{Interface, Shared, operation};
 use crate::crypto::representation::{Hashable, hash_of_record};
 use crate::message::{Ingress, Reject, RequestStatus};
 use axum::body::Body;
@@ -94,13 +94,14 @@ pub(super) async fn answer(
                  The canister's own pages are at the host name {hosted}.localhost, on the same port.\n"
             ),
         )),
-        (&Method::GET | &Method::HEAD, "/health") => Ok(plain_text(StatusCode::OK, "healthy\n")),
-        _ => Err(Refusal::not_found("There is nothing at this address.")),
+        (&Method::GET | &Method::HEAD, "/health") => Ok(operation::health(&interface, &request)),
+        (&Method::GET | &Method::HEAD, "/metrics") => operation::metrics(&interface, &request),
+        _ => Err(Refusal::nothing_here()),
     }
 }
 
 /// The canister whose page is asked for: by the host name, else by the query.
-fn asked_canister(headers: &HeaderMap, uri: &Uri) -> Option<Principal> {
+pub(super) fn asked_canister(headers: &HeaderMap, uri: &Uri) -> Option<Principal> {
     let host = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok())

@@ -3,7 +3,8 @@
 //!
 //! - [`envelope`] decodes requests, [`authentication`] decides whose they are, [`read_state`] who may read what.
 //! - [`api`] answers `/api/…`, [`gateway`] everything that is for the canister's `http_request`.
-//! - [`server`] accepts connections, with bounds on their number, size and time.
+//! - [`server`] accepts connections, with bounds on their number, size and time; [`limits`] bounds how much one peer and one principal may ask for.
+//! - [`operation`] is for who operates the host: the log, `/health`, `/metrics`.
 //!
 //! Invariants: nothing reaches the canister or private state unauthenticated, beyond what the anonymous caller
 //! may do; whatever a client sends is answered with a status and a sentence, never with a panic, a hang or a reset
@@ -16,6 +17,8 @@ mod body;
 mod engine;
 mod envelope;
 mod gateway;
+mod limits;
+mod operation;
 mod read_state;
 mod refusal;
 mod server;
@@ -24,20 +27,30 @@ mod tests;
 
 pub use backend::{Backend, BoxFuture, Refused};
 pub use engine::{Server, certify, serve};
+pub use limits::Rate;
+pub use operation::MetricsAccess;
 pub use server::{ServeError, serve_backend};
 
 use crate::certificate::Certification;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{Method, StatusCode, Uri, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::http::{Method, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
+use limits::Limits;
+use operation::HttpMetrics;
 use refusal::Refusal;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
+
+/// More than a busy client of one person makes, and than one machine of a home answers.
+const GENEROUS: Rate = Rate {
+    per_second: 5_000,
+    burst: 20_000,
+};
 
 /// How the interface deals with its clients. The defaults suit a machine of its owner's.
 #[derive(Clone, Debug)]
@@ -52,6 +65,14 @@ pub struct Options {
     pub write_timeout: Duration,
     /// How many connections are served at once; further ones wait.
     pub max_connections: usize,
+    /// How many of them may be of one peer; further ones are closed. Connections from this machine, a proxy's for example, are not counted.
+    pub max_connections_per_peer: usize,
+    /// How many requests a peer may make, before it is known who sent them. A forged one counts for a hundred. `None`: no limit.
+    pub peer_rate: Option<Rate>,
+    /// How many requests a principal other than the anonymous one may make. `None`: no limit.
+    pub principal_rate: Option<Rate>,
+    /// Who may read `/metrics`.
+    pub metrics: MetricsAccess,
     /// How long open requests may go on after shutdown was asked for.
     pub drain_timeout: Duration,
 }
@@ -65,6 +86,10 @@ impl Default for Options {
             body_timeout: Duration::from_secs(120),
             write_timeout: Duration::from_secs(60),
             max_connections: 256,
+            max_connections_per_peer: 64,
+            peer_rate: Some(GENEROUS),
+            principal_rate: Some(GENEROUS),
+            metrics: MetricsAccess::Local,
             drain_timeout: Duration::from_secs(10),
         }
     }
@@ -75,6 +100,8 @@ struct Interface {
     backend: Arc<dyn Backend>,
     certification: Arc<Certification>,
     options: Options,
+    limits: Limits,
+    metrics: HttpMetrics,
     /// Bounds how many bodies are decoded, verified or signed at once, and thereby the memory that takes.
     computing: Arc<Semaphore>,
 }
@@ -89,6 +116,8 @@ impl Interface {
         Arc::new(Self {
             backend,
             certification,
+            limits: Limits::new(options.peer_rate, options.principal_rate),
+            metrics: HttpMetrics::default(),
             options,
             computing: Arc::new(Semaphore::new(2 * cores)),
         })
@@ -144,19 +173,11 @@ fn router(interface: Arc<Interface>) -> Router {
         .fallback(gateway::answer)
         .layer(receive)
         .merge(api)
-        .with_state(interface)
+        .with_state(interface.clone())
         // Bodies are bounded where they are received.
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn(trace))
         .layer(CatchPanicLayer::custom(panicked))
-}
-
-/// Tells of every request what it was and how it was answered; never what was in it.
-async fn trace(method: Method, uri: Uri, request: axum::extract::Request, next: Next) -> Response {
-    let start = Instant::now();
-    let response = next.run(request).await;
-    tracing::debug!(%method, path = uri.path(), status = response.status().as_u16(), elapsed = ?start.elapsed(), "request");
-    response
+        .layer(from_fn_with_state(interface, operation::observe))
 }
 
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {

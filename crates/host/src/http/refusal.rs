@@ -34,6 +34,16 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, message)
     }
 
+    /// 404 for an address that nothing is at, or nothing for who asks.
+    pub fn nothing_here() -> Self {
+        Self::not_found("There is nothing at this address.")
+    }
+
+    /// 429: the same request may succeed later; the reply says after a second.
+    pub fn too_many(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, message)
+    }
+
     /// 503: the same request may succeed later; the reply says after a second.
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message)

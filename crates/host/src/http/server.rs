@@ -2,15 +2,19 @@
 //! sends and on what it takes, and an orderly end.
 
 use super::backend::Backend;
+use super::limits::Peer;
 use super::{Interface, Options, router};
 use crate::certificate::Certification;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -57,11 +61,9 @@ pub async fn serve_backend(
     options: Options,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let service = TowerToHyperService::new(router(Interface::new(
-        backend,
-        certification,
-        options.clone(),
-    )));
+    let interface = Interface::new(backend, certification, options.clone());
+    let service = TowerToHyperService::new(router(interface.clone()));
+    let guests = Arc::new(Guests::new(options.max_connections_per_peer));
     let connections = Arc::new(Semaphore::new(options.max_connections));
     let graceful = GracefulShutdown::new();
     let mut shutdown = pin!(shutdown);
@@ -70,11 +72,11 @@ pub async fn serve_backend(
             let permit = connections.clone().acquire_owned().await;
             (permit, listener.accept().await)
         };
-        let (permit, stream) = tokio::select! {
+        let (permit, stream, peer) = tokio::select! {
             accepted = accept => match accepted {
                 // The semaphore is never closed; were it, nothing could be served.
                 (Err(_), _) => break,
-                (Ok(permit), Ok((stream, _))) => (permit, stream),
+                (Ok(permit), Ok((stream, address))) => (permit, stream, Peer(address)),
                 (Ok(_), Err(error)) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -83,22 +85,32 @@ pub async fn serve_backend(
             },
             () = &mut shutdown => break,
         };
+        let Some(guest) = guests.admit(peer) else {
+            interface.metrics.refused_connections.count();
+            continue;
+        };
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection without TCP_NODELAY");
         }
+        let service = service.clone();
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(options.header_timeout)
             .serve_connection(
                 TokioIo::new(Impatient::new(stream, options.write_timeout)),
-                service.clone(),
+                service_fn(move |mut request| {
+                    request.extensions_mut().insert(peer);
+                    hyper::service::Service::call(&service, request)
+                }),
             );
         let connection = graceful.watch(connection);
+        let interface = interface.clone();
         tokio::spawn(async move {
+            let _open = interface.metrics.connections.enter();
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");
             }
-            drop(permit);
+            drop((permit, guest));
         });
     }
     drop(listener);
@@ -109,6 +121,59 @@ pub async fn serve_backend(
         tracing::warn!("requests were still open after the time for them had passed");
     }
     Ok(())
+}
+
+/// How many connections each peer has, of those from other machines.
+struct Guests {
+    most: usize,
+    by_peer: Mutex<HashMap<IpAddr, usize>>,
+}
+
+impl Guests {
+    fn new(most: usize) -> Self {
+        Self {
+            most,
+            by_peer: Mutex::default(),
+        }
+    }
+
+    /// Counts a connection until what is returned is dropped; `None` where its peer has as many as it may. The table is no
+    /// longer than connections are open.
+    fn admit(self: &Arc<Self>, peer: Peer) -> Option<Guest> {
+        if peer.is_loopback() {
+            return Some(Guest(None));
+        }
+        let network = peer.network();
+        let mut by_peer = self.by_peer.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = by_peer.entry(network).or_default();
+        if *count >= self.most {
+            return None;
+        }
+        *count += 1;
+        drop(by_peer);
+        Some(Guest(Some((self.clone(), network))))
+    }
+}
+
+/// A connection that counts.
+struct Guest(Option<(Arc<Guests>, IpAddr)>);
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let Some((guests, network)) = &self.0 else {
+            return;
+        };
+        let mut by_peer = guests
+            .by_peer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = by_peer.get_mut(network) {
+            *count -= 1;
+            if *count == 0 {
+                by_peer.remove(network);
+            }
+        }
+    }
 }
 
 /// A connection that fails once its peer has taken nothing for a while, so that readers who never read hold

@@ -2,6 +2,7 @@
 
 mod calls;
 mod forgeries;
+mod operation;
 mod pages;
 mod sockets;
 mod support;

@@ -41,7 +41,7 @@ impl Running {
     }
 }
 
-async fn exchange(address: SocketAddr, request: &[u8]) -> String {
+pub async fn exchange(address: SocketAddr, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request).await.unwrap();
     let mut reply = Vec::new();

@@ -12,6 +12,7 @@ use crate::message::{
     CanisterState, Ingress, MetadataSection, Reject, RejectCode, RequestId, RequestInfo,
     RequestStatus, StateTree, TreeChanges,
 };
+use crate::metrics::{Exposition, Kind};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{StatusCode, header};
@@ -21,7 +22,7 @@ use ed25519_dalek::pkcs8::EncodePublicKey;
 use ed25519_dalek::{Signer, SigningKey};
 use ic_certification::HashTree;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tower::ServiceExt;
@@ -37,6 +38,7 @@ pub struct Memory {
     pub certification: Arc<Certification>,
     requests: Mutex<HashMap<RequestId, RequestInfo>>,
     pub executions: AtomicUsize,
+    pub is_ready: AtomicBool,
     pub controller: Principal,
 }
 
@@ -50,6 +52,7 @@ impl Memory {
             certification: Arc::new(Certification::new(keys.0, keys.1, canister_id())),
             requests: Mutex::default(),
             executions: AtomicUsize::new(0),
+            is_ready: AtomicBool::new(true),
             controller: Key::new(9).principal(),
         });
         let canister = Some(memory.state());
@@ -180,6 +183,18 @@ impl Backend for Memory {
 
     fn time(&self) -> u64 {
         now()
+    }
+
+    fn readiness(&self) -> Result<(), String> {
+        if self.is_ready.load(Ordering::SeqCst) {
+            Ok(())
+        } else {
+            Err("The disk is full.".into())
+        }
+    }
+
+    fn describe(&self, to: &mut Exposition) {
+        to.single("backend", Kind::Gauge, "Figures of the backend.", 1);
     }
 }
 
