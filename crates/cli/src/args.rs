@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use candid::Principal;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 /// Where a vault on this machine answers unless told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:4943";
@@ -130,6 +130,53 @@ pub struct Serve {
     /// Somebody else who may upgrade, stop and move the vault, with the `icp` command; you may anyway
     #[arg(long, value_name = "PRINCIPAL")]
     pub controller: Vec<Principal>,
+    #[command(flatten)]
+    pub logging: Logging,
+    #[command(flatten)]
+    pub bounds: Bounds,
+}
+
+/// What `serve` says on standard error.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Operation")]
+pub struct Logging {
+    /// How much to log: off, error, warn, info, debug, trace, or a list of <module>=<level>
+    #[arg(long, value_name = "LEVEL", env = "KEEPSAKE_LOG", default_value = "warn")]
+    pub log: String,
+    /// Form of the log's lines
+    #[arg(long, value_name = "FORM", env = "KEEPSAKE_LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// What `serve` allows its clients.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Operation")]
+pub struct Bounds {
+    /// Who may read /metrics: this machine, anyone who reaches the port, or nobody
+    #[arg(long, value_name = "WHO", default_value = "local")]
+    pub metrics: Metrics,
+    /// Connections served at once; further ones wait
+    #[arg(long, value_name = "NUMBER", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_connections: u32,
+    /// Requests a second of one address, before it is known who sends them, in the long run; four times as many at once; 0 for no limit
+    #[arg(long, value_name = "NUMBER", default_value_t = 5_000)]
+    pub peer_rate: u32,
+    /// Requests a second of one principal, likewise
+    #[arg(long, value_name = "NUMBER", default_value_t = 5_000)]
+    pub principal_rate: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Metrics {
+    Local,
+    Anyone,
+    Nobody,
 }
 
 #[derive(Debug, clap::Args)]

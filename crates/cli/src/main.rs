@@ -14,6 +14,7 @@ mod gather;
 mod get;
 mod identity;
 mod list;
+mod operation;
 mod output;
 mod paths;
 mod problem;

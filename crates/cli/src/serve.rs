@@ -17,14 +17,14 @@ use keepsake_host::{
     certificate::Certification,
     engine::{Config, Engine, Installed},
     http,
+    runtime::RunState,
 };
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
 
 use crate::{
     Outcome,
-    args::{Common, DEFAULT_LISTEN, Serve},
-    connect,
+    args::{Bounds, Common, DEFAULT_LISTEN, Metrics, Serve},
+    connect, operation,
     output::Output,
     paths,
 };
@@ -35,12 +35,8 @@ const NO_WASM: &str = "no vault canister is built into this keepsake; run `cargo
                        give one with --wasm <vault.wasm>";
 
 pub async fn run(serve: Serve, common: &Common, output: &mut Output) -> Result<Outcome> {
-    tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_env_filter(
-            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn")),
-        )
-        .init();
+    operation::start_log(&serve.logging)?;
+    let options = options(&serve.bounds);
     let state = match serve.state {
         Some(folder) => folder,
         None => paths::state()?,
@@ -78,21 +74,46 @@ pub async fn run(serve: Serve, common: &Common, output: &mut Output) -> Result<O
         certification,
     } = started;
     announce(output, &engine, address, &state, installed)?;
+    tracing::info!(%address, canister = %engine.canister_id(), "serving");
+    operation::notify(operation::Moment::Ready);
     http::serve_backend(
         Arc::new(engine.clone()),
         certification,
         listener,
-        http::Options::default(),
+        options,
         stop,
     )
     .await?;
     tokio::task::spawn_blocking(move || engine.shutdown())
         .await
         .context("the vault could not be stopped in order")?;
+    tracing::info!("stopped");
     if !output.is_json() {
         output.line("Stopped.")?;
     }
     Ok(Outcome::AllWell)
+}
+
+/// What the interface allows its clients.
+fn options(bounds: &Bounds) -> http::Options {
+    let rate = |per_second: u32| {
+        (per_second > 0).then(|| http::Rate {
+            per_second,
+            burst: per_second.saturating_mul(4),
+        })
+    };
+    http::Options {
+        // No platform that this runs on has shorter words.
+        max_connections: usize::try_from(bounds.max_connections).unwrap_or(usize::MAX),
+        peer_rate: rate(bounds.peer_rate),
+        principal_rate: rate(bounds.principal_rate),
+        metrics: match bounds.metrics {
+            Metrics::Local => http::MetricsAccess::Local,
+            Metrics::Anyone => http::MetricsAccess::Anyone,
+            Metrics::Nobody => http::MetricsAccess::Nobody,
+        },
+        ..http::Options::default()
+    }
 }
 
 /// The canister to run: the file named, or the one built in, if any.
@@ -160,6 +181,11 @@ fn start(
     };
     if let Some(fault) = engine.fault() {
         bail!("the vault canister in the state folder does not start: {fault}");
+    }
+    if engine.run_state() != RunState::Running {
+        eprintln!(
+            "keepsake: the vault was stopped by a controller and answers nothing until `icp canister start` starts it"
+        );
     }
     let certification = http::certify(&engine)?;
     Ok(Started {
@@ -318,6 +344,7 @@ impl Stop {
             _ = self.terminate.recv() => {}
         }
         eprintln!("keepsake: stopping");
+        operation::notify(operation::Moment::Stopping);
         // Whoever asks again does not want to wait. What was acknowledged is on disk by then in any case.
         tokio::spawn(async move {
             tokio::select! {
