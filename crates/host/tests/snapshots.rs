@@ -150,6 +150,32 @@ async fn a_snapshot_brings_everything_back() {
     assert_eq!(missing.error_code.as_deref(), Some("IC0305"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_is_of_one_moment_while_the_canister_goes_on() {
+    let home = std::sync::Arc::new(owned(CELL));
+    home.update("fill", &arg(60)).await.unwrap();
+    let busy = home.clone();
+    let adding = tokio::spawn(async move {
+        for _ in 0..500 {
+            busy.update("add", b"").await.unwrap();
+        }
+    });
+    let mut snapshots = Vec::new();
+    while !adding.is_finished() && snapshots.len() < 8 {
+        snapshots.push(take(&home, None).await.unwrap());
+    }
+    adding.await.unwrap();
+    assert_eq!(home.cell().await.stable, 503);
+    let mut last = 3;
+    for snapshot in snapshots {
+        load(&home, &snapshot.id).await.unwrap();
+        let cell = home.cell().await;
+        assert_eq!(cell, Cell::all(cell.stable, 1));
+        assert!((last..=503).contains(&cell.stable));
+        last = cell.stable;
+    }
+}
+
 #[tokio::test]
 async fn snapshots_are_bounded_replaced_and_deleted() {
     let home = owned(CELL);

@@ -62,6 +62,29 @@ fn a_vault_moves_with_everything_in_it() {
 }
 
 #[test]
+fn what_is_saved_during_an_upload_is_a_vault_of_one_moment() {
+    let account = Account::new();
+    for number in 0..60u8 {
+        account.photo(&format!("{number}.bin"), &noise(number.into(), 200_000));
+    }
+    let folder = account.folder.path().to_owned();
+    let upload = ["upload", "photos", "--url", account.served().url()].map(str::to_owned);
+    std::thread::scope(|scope| {
+        let uploading = scope.spawn(|| run(&folder, &upload).ok());
+        let mut saved = 0;
+        while saved < 3 || !uploading.is_finished() {
+            snapshot(&account, &["save", "copy", "--state", "state", "--update"]).ok();
+            saved += 1;
+        }
+    });
+    snapshot(&account, &["load", "copy", "--state", "moved"]).ok();
+    keepsake_tests::state::recount(&account.path("moved"));
+    let moved = Served::start(&account.path("moved"));
+    let verified = run(account.folder.path(), ["verify", "--url", moved.url()]);
+    verified.ok();
+}
+
+#[test]
 fn what_is_no_snapshot_and_no_vault_is_said() {
     let account = Account::new();
     fs::create_dir(account.path("empty")).unwrap();

@@ -5,6 +5,7 @@ use crate::engine::calls::Origin;
 use crate::engine::inbox::{Job, NotTaken};
 use crate::engine::{Engine, rejects};
 use crate::message::Reject;
+use crate::runtime::RunState;
 use crate::snapshot::{Layout, Watch};
 use candid::Principal;
 use tokio::sync::oneshot;
@@ -47,6 +48,12 @@ impl Engine {
             },
             Err(refused) => Err(refused.1),
         }
+    }
+
+    /// Whether the canister takes calls, as committed last: its controllers can stop it.
+    pub fn run_state(&self) -> RunState {
+        let latest = self.inner.shared.published.latest();
+        latest.map_or(RunState::Running, |version| version.surroundings.run_state)
     }
 
     /// Makes principals controllers of the canister, besides those there are. Durable on return; blocks, and is not to be called on an asynchronous
