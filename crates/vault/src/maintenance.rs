@@ -6,6 +6,8 @@ mod progress;
 
 pub use backfill::{BACKFILLED, Cursor};
 pub use progress::MaintenanceStore;
+#[cfg(test)]
+pub use progress::Swept;
 
 use ic_stable_structures::Memory;
 

@@ -9,8 +9,12 @@ mod record;
 mod sharing;
 mod store;
 
+#[cfg(test)]
+pub use facts::GroupRecord;
 pub use facts::{FactStore, GroupKey};
 pub use record::CapsuleUsage;
+#[cfg(test)]
+pub use record::{CapsuleRecord, ControllerRecord, OwnerRecord};
 pub use store::{CapsuleStore, Standing};
 
 #[cfg(test)]

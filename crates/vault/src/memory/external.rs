@@ -16,14 +16,14 @@ use crate::stable::{Key, Record, Region, RegionManager};
 use crate::stored::{Code, Coded};
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-struct ExternalDeletion {
+pub struct ExternalDeletion {
     #[n(0)]
-    location: Coded<BlobHosting>,
+    pub location: Coded<BlobHosting>,
     #[n(1)]
-    storage_key: String,
+    pub storage_key: String,
     /// When the last asset that had it was removed.
     #[n(2)]
-    at: u64,
+    pub at: u64,
 }
 
 /// A place of external content in a capsule, as stored in keys.

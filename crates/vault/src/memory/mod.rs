@@ -27,7 +27,11 @@ mod update;
 pub use create::NewMemory;
 pub use delete::BulkDelete;
 pub use external::ExternalContent;
+#[cfg(test)]
+pub use external::ExternalDeletion;
 pub use grants::{Grantee, Grants};
 pub use record::StoredAsset;
+#[cfg(test)]
+pub use record::{AssetRecord, MemoryRecord};
 pub use serve::{AssetRequest, Refusal, ServedAsset};
 pub use store::MemoryStore;

@@ -8,6 +8,8 @@ mod operations;
 mod record;
 mod store;
 
+#[cfg(test)]
+pub use record::{MemberRecord, OfferRecord, PersonRecord};
 pub use store::PersonStore;
 
 use candid::Principal;

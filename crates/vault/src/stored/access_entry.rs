@@ -32,7 +32,7 @@ pub struct StoredAccessEntry {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-enum StoredCondition {
+pub enum StoredCondition {
     #[n(0)]
     Immediate,
     #[n(1)]

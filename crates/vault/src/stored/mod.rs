@@ -3,6 +3,8 @@
 
 mod access_entry;
 mod asset_metadata;
+#[cfg(test)]
+mod golden;
 mod memory_metadata;
 mod person;
 

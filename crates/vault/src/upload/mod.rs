@@ -13,6 +13,8 @@ mod store;
 pub use finish::FinishStep;
 #[cfg(any(test, feature = "recount"))]
 pub use record::SessionState;
+#[cfg(test)]
+pub use record::{Announced, Progress, SessionRecord};
 pub use store::SessionStore;
 
 #[cfg(test)]
