@@ -110,7 +110,7 @@ async fn end_in_any_message(
     }
     println!("{name}: {seen:?} of {MEMORIES} done when it was ended");
     assert!(
-        seen.len() >= 3,
+        seen.len() >= 2,
         "{name}: ended in too few of its messages: {seen:?}"
     );
 }
