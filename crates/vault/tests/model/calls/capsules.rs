@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::strategies::capsule;
-use super::{Call, OnCapsule, Subject};
+use super::{Call, OnCapsule, Pick, Piece, Step, Subject, Who};
 use crate::pools::{ANONYMOUS, EVENTS, GROUPS, PRINCIPALS};
 
 /// Mostly somebody; now and then nobody.
@@ -51,4 +51,53 @@ pub(super) fn capsules() -> impl Strategy<Value = Call> {
         2 => Just(Call::CapsulesList),
         14 => (capsule(), on_capsule()).prop_map(|(capsule, about)| Call::Capsule { capsule, about }),
     ]
+}
+
+/// Somebody becomes an owner or a controller, begins something, and is one no longer: by the owner's will, or by its own.
+pub(super) fn joining() -> impl Strategy<Value = Vec<Step>> {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    (capsule(), 0..PRINCIPALS, flags).prop_map(|(capsule, guest, (owns, leaves, twice))| {
+        let whom = Subject::Principal(guest);
+        let (joins, parts) = if owns {
+            (
+                OnCapsule::OwnerAdd { whom },
+                OnCapsule::OwnerRemove { whom },
+            )
+        } else {
+            (
+                OnCapsule::ControllerAdd { whom },
+                OnCapsule::ControllerRemove { whom },
+            )
+        };
+        let by_guest = Who::Number(guest);
+        let step = |who, call, twice| Step {
+            who,
+            call,
+            later: 1,
+            twice,
+        };
+        let begin = Call::Begin {
+            capsule,
+            expected: 1,
+            idem: 0,
+        };
+        let put = Call::Put {
+            session: Pick::Nth(0),
+            index: 0,
+            piece: Piece::Content {
+                content: 1,
+                from: 0,
+                to: 1,
+            },
+        };
+        let about = |about| Call::Capsule { capsule, about };
+        let by = if leaves { by_guest } else { Who::Rightful };
+        vec![
+            step(Who::Rightful, about(joins), twice),
+            step(by_guest, begin, false),
+            step(by, about(parts), true),
+            step(by_guest, put, false),
+            step(by_guest, about(OnCapsule::Status), false),
+        ]
+    })
 }

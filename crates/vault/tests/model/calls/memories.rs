@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::strategies::{blob, capsule, content, given, idem, memory};
-use super::{Call, Content, MemorySaid, Said, Several};
+use super::{Call, Content, Given, MemorySaid, OnCapsule, Pick, Said, Several, Step, Who};
 use crate::pools::BAD_CURSORS;
 
 fn kind() -> impl Strategy<Value = MemoryType> {
@@ -165,4 +165,38 @@ pub(super) fn memories() -> impl Strategy<Value = Call> {
         1 => (capsule(), vec(memory(), 0..4), any::<bool>())
             .prop_map(|(capsule, memories, delete_assets)| Call::DeleteBulk { capsule, memories, delete_assets }),
     ]
+}
+
+/// A memory that is created, taken away in one of many ways, and created again by the same request.
+pub(super) fn again() -> impl Strategy<Value = Vec<Step>> {
+    let newest = Pick::Nth(0);
+    let gone = prop_oneof![
+        3 => any::<bool>().prop_map(move |delete_assets| Call::Delete { memory: newest, delete_assets }),
+        1 => Just(Call::Trash { memory: newest }),
+        1 => Just(Call::Cleanup { memory: newest }),
+        1 => (capsule(), any::<bool>()).prop_map(|(capsule, delete_assets)| Call::Capsule {
+            capsule,
+            about: OnCapsule::DeleteAll { delete_assets },
+        }),
+    ];
+    (capsule(), asset(), said(), idem(), gone).prop_map(|(capsule, asset, said, idem, gone)| {
+        let create = Call::Create {
+            capsule,
+            assets: vec![asset],
+            stray_hash: Given::Nothing,
+            said,
+            idem,
+        };
+        let about = OnCapsule::ExternalDeletions;
+        let listed = Call::Capsule { capsule, about };
+        let step = |call| Step {
+            who: Who::Rightful,
+            call,
+            later: 1,
+            twice: false,
+        };
+        [create.clone(), gone, listed.clone(), create, listed]
+            .map(step)
+            .into()
+    })
 }

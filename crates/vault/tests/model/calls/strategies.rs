@@ -6,8 +6,8 @@ use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::capsules::capsules;
-use super::memories::memories;
+use super::capsules::{capsules, joining};
+use super::memories::{again, memories};
 use super::people::{linking, people};
 use super::sharing::{serving, sharing, taking_away};
 use super::uploads::{announced_upload, upload, uploads};
@@ -109,6 +109,8 @@ pub fn life() -> impl Strategy<Value = Vec<Vec<Step>>> {
         5 => upload().boxed(),
         1 => linking().boxed(),
         2 => serving().boxed(),
+        2 => again().boxed(),
+        1 => joining().boxed(),
         2 => announced_upload().boxed(),
     ];
     vec(part, 1..160)
