@@ -1,0 +1,56 @@
+/**
+ * A gate that an upload passes before each chunk.
+ *
+ * @module
+ */
+
+import { CancelledError } from '../errors.js';
+import type { ProgressMeter } from './progress.js';
+
+/** Closed by `pause`, opened by `resume`. Chunks on their way arrive meanwhile. */
+export class Pause {
+  #gate: { opened: Promise<void>; open(): void } | undefined;
+
+  get paused(): boolean {
+    return this.#gate !== undefined;
+  }
+
+  pause(): void {
+    if (!this.#gate) {
+      let open = () => {};
+      const opened = new Promise<void>((resolve) => {
+        open = resolve;
+      });
+      this.#gate = { opened, open };
+    }
+  }
+
+  resume(): void {
+    this.#gate?.open();
+    this.#gate = undefined;
+  }
+
+  /** Waits while the gate is closed. */
+  async wait(signal: AbortSignal | undefined, meter: ProgressMeter): Promise<void> {
+    if (!this.#gate) {
+      return;
+    }
+    meter.phase = 'paused';
+    while (this.#gate) {
+      const { opened } = this.#gate;
+      await new Promise<void>((resolve, reject) => {
+        const cancelled = () => reject(new CancelledError({ cause: signal?.reason }));
+        if (signal?.aborted) {
+          cancelled();
+          return;
+        }
+        signal?.addEventListener('abort', cancelled, { once: true });
+        void opened.then(() => {
+          signal?.removeEventListener('abort', cancelled);
+          resolve();
+        });
+      });
+    }
+    meter.phase = 'uploading';
+  }
+}
