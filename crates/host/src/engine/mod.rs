@@ -256,10 +256,10 @@ impl Engine {
             Ok(shared
                 .store
                 .view()?
-                .request(&id)?
+                .request_sent(&id, ingress.expiry)?
                 .map(|record| record.status()))
         };
-        let unreadable = |error: StoreError| SubmitError::Storage(error.to_string());
+        let unreadable = |error: StoreError| SubmitError::Refused(rejects::unreadable(&error));
         if let Some(status) = stored().map_err(unreadable)? {
             return Ok(status);
         }

@@ -64,6 +64,26 @@ impl View {
         }
     }
 
+    /// As [`View::request`], for a request whose expiry is known: one that was executed and cannot be found any more is told from one that never came.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] for such a request; it must not be executed again.
+    pub fn request_sent(
+        &self,
+        id: &RequestId,
+        expiry: u64,
+    ) -> Result<Option<RequestRecord>, StoreError> {
+        let found = self.request(id)?;
+        let key = super::expiry_key(expiry, id);
+        if found.is_none() && self.tables.expiries.get(&self.txn, &key)?.is_some() {
+            return Err(StoreError::Damaged(format!(
+                "the record of request {}, which is gone,",
+                hex::encode(id)
+            )));
+        }
+        Ok(found)
+    }
+
     /// Every kept request. One whose record is damaged is left out and logged: asked for by its id it is an error, so that it is not
     /// executed again, and the others are not lost with it.
     pub fn requests(
