@@ -13,4 +13,4 @@ pub use content::{
 };
 pub use operations::BlobRange;
 pub use record::{Blob, BlobRecord, Chunking, Content, Extents, HeldContent};
-pub use store::BlobStore;
+pub use store::{BlobStore, Slot};

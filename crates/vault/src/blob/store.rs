@@ -16,6 +16,15 @@ pub struct BlobStore<M: Memory> {
     deleted: BTreeMap<Key<8>, Key<8>, Region<M>>,
 }
 
+/// What a blob's number stands for.
+#[allow(clippy::large_enum_variant)] // taken apart right where it is made
+pub enum Slot {
+    Free,
+    /// A blob that was deleted while others share its content.
+    Deleted,
+    Taken(Blob),
+}
+
 fn blob_key(blob: BlobId) -> Key<8> {
     Key(blob.0.to_be_bytes())
 }
@@ -97,7 +106,25 @@ impl<M: Memory> BlobStore<M> {
 
     /// The blob with this id; `None` where there is none or the id was deleted.
     pub fn get(&self, id: BlobId) -> Option<Blob> {
-        let record = self.record(id).filter(|record| !record.is_deleted)?;
+        match self.slot(id) {
+            Slot::Taken(blob) => Some(blob),
+            Slot::Free | Slot::Deleted => None,
+        }
+    }
+
+    /// What has this number.
+    pub fn slot(&self, id: BlobId) -> Slot {
+        match self.record(id) {
+            None => Slot::Free,
+            Some(record) => self.whole(id, record).map_or(Slot::Deleted, Slot::Taken),
+        }
+    }
+
+    /// The blob of this record, with its content; `None` where it was deleted.
+    fn whole(&self, id: BlobId, record: BlobRecord) -> Option<Blob> {
+        if record.is_deleted {
+            return None;
+        }
         let (holder, content) = match &record.content {
             Content::Held(content) => (id, content.clone()),
             Content::SharedWith(holder) => {

@@ -20,7 +20,7 @@
 //! All integers are little-endian. A region's bytes are its buckets in order; what lies inside its size but in no bucket yet
 //! reads as zero and takes no space.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use ic_stable_structures::Memory;
@@ -74,6 +74,9 @@ struct RegionState {
     /// Bytes that have a bucket.
     backed: u64,
     buckets: Vec<Bucket>,
+    /// The bucket that was used last, counted from 1. A tree's node is read in many small pieces beside each other, and a region of some
+    /// gigabytes has hundreds of buckets to search.
+    recent: Cell<usize>,
     /// Whether a B-tree of ic-stable-structures lies in it, whose allocator knows what is free.
     is_tree: bool,
 }
@@ -84,6 +87,21 @@ impl RegionState {
         let step = (self.backed / GROWTH_DIVISOR / BLOCK).clamp(1, MAX_BUCKET_BLOCKS) * BLOCK;
         // One table entry holds at most 2^24 - 1 blocks (64 GiB), far above what one message can write.
         step.max(bytes.div_ceil(BLOCK) * BLOCK)
+    }
+
+    /// How many buckets begin at or before this offset: the last of them holds it, where the region is backed that far.
+    fn buckets_until(&self, offset: u64) -> usize {
+        let begins_by = |bucket: &Bucket| bucket.start <= offset;
+        let recent = self.recent.get();
+        if recent > 0
+            && self.buckets.get(recent - 1).is_some_and(begins_by)
+            && !self.buckets.get(recent).is_some_and(begins_by)
+        {
+            return recent;
+        }
+        let count = self.buckets.partition_point(begins_by);
+        self.recent.set(count);
+        count
     }
 }
 
@@ -365,11 +383,7 @@ impl<M: Memory> Inner<M> {
     ) {
         let region = &self.regions[usize::from(id)];
         let mut done = 0u64;
-        let mut index = match region.buckets.last() {
-            // Most accesses of a growing region are near its end.
-            Some(last) if last.start <= offset => region.buckets.len(),
-            _ => region.buckets.partition_point(|b| b.start <= offset),
-        };
+        let mut index = region.buckets_until(offset);
         while done < length {
             let position = offset + done;
             let bucket_end = region.buckets.get(index).map_or(region.backed, |b| b.start);

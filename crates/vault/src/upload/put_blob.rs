@@ -10,7 +10,9 @@ use super::finish::{check_hash, finish_result};
 use super::operations::parse_sha256;
 use crate::Vault;
 use crate::arena::Extent;
-use crate::blob::{Blob, BlobRecord, BlobStore, Chunking, Content, extent_table_len, store_parts};
+use crate::blob::{
+    Blob, BlobRecord, BlobStore, Chunking, Content, Slot, extent_table_len, store_parts,
+};
 use crate::call::Call;
 use crate::capsule::CapsuleStore;
 use crate::error::{Error, Result};
@@ -83,14 +85,14 @@ impl<M: Memory> Vault<M> {
             let mut number = [0; 8];
             number.copy_from_slice(&digest[..8]);
             let id = BlobId(u64::from_be_bytes(number));
-            match self.blobs.get(id) {
-                Some(blob)
+            match self.blobs.slot(id) {
+                Slot::Free => return Ok(Named::New(id)),
+                Slot::Taken(blob)
                     if blob.record.capsule() == capsule && blob.content.sha256 == *sha256 =>
                 {
                     return Ok(Named::Made(blob));
                 }
-                None if self.blobs.is_free(id.0) => return Ok(Named::New(id)),
-                _ => {}
+                Slot::Taken(_) | Slot::Deleted => {}
             }
         }
         Err(Error::ResourceExhausted)

@@ -1,15 +1,14 @@
 //! What calls cost and content takes up in vaults of up to a million memories: `cargo xtask bench --large`, which takes a quarter of an
 //! hour and some gigabytes of memory and disk. The results are committed as benches/large.json and benches/large.md.
 
-use super::image::{self, Builder, PAGE};
+use super::image::{self, Builder, PiecewiseMemory};
 use super::record::{Count, Record, thousands};
 use super::vault::Vault as Home;
 use super::{scenario, wire};
 use crate::workspace::root;
 use anyhow::Result;
 use candid::encode_args;
-use ic_stable_structures::Memory;
-use keepsake_api::{AssetType, InternalBlobAssetInput};
+use keepsake_api::{AssetType, InternalBlobAssetInput, VaultStatus};
 use keepsake_vault::{Means, Vault};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -43,12 +42,47 @@ struct Files {
     /// Files kept, and bytes of each.
     files: u64,
     length: u64,
-    /// Bytes of stable memory by which an empty vault grew, where each file is a memory with all its metadata.
-    as_memories: u64,
+    /// What an empty vault takes up.
+    empty: Taken,
+    /// By how much it grew, where each file is a memory with all its metadata.
+    as_memories: Taken,
     /// The same where each is one more asset of a memory that is there.
-    as_assets: u64,
-    /// Bytes of stable memory of an empty vault.
-    empty: u64,
+    as_assets: Taken,
+}
+
+/// Bytes of stable memory.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Taken {
+    /// What the canister has from the system, and pays for.
+    allocated: u64,
+    /// What of it holds something; the rest is there for what comes next.
+    used: u64,
+}
+
+impl Taken {
+    fn by(memory: &PiecewiseMemory) -> Result<Self> {
+        let use_of = status(memory, 0)?.memory;
+        Ok(Self {
+            allocated: use_of.stable_allocated,
+            used: use_of.stable_used,
+        })
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self {
+            allocated: self.allocated - before.allocated,
+            used: self.used - before.used,
+        }
+    }
+}
+
+fn status(memory: &PiecewiseMemory, heap: u64) -> Result<VaultStatus> {
+    let means = Means {
+        balance: 0,
+        liquid: 0,
+        heap,
+    };
+    Ok(Vault::open(memory.clone())?.status(0, means))
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -102,18 +136,8 @@ pub fn run(wasm: &[u8], sizes: &[u32]) -> Result<()> {
     Ok(())
 }
 
-/// Bytes of a memory.
-fn bytes(memory: &impl Memory) -> u64 {
-    memory.size() * PAGE as u64
-}
-
-fn space(memories: u32, memory: &image::PiecewiseMemory, heap: u64) -> Result<Space> {
-    let means = Means {
-        balance: 0,
-        liquid: 0,
-        heap,
-    };
-    let status = Vault::open(memory.clone())?.status(0, means);
+fn space(memories: u32, memory: &PiecewiseMemory, heap: u64) -> Result<Space> {
+    let status = status(memory, heap)?;
     let mut regions: Vec<(String, u64)> = status
         .memory
         .regions
@@ -123,7 +147,7 @@ fn space(memories: u32, memory: &image::PiecewiseMemory, heap: u64) -> Result<Sp
     regions.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
     Ok(Space {
         memories,
-        stable: bytes(memory),
+        stable: status.memory.stable_allocated,
         content: status.holdings.content_bytes,
         heap,
         regions,
@@ -136,13 +160,13 @@ fn files() -> Result<Files> {
         metadata: wire::photo(asset_type, "IMG_2041.jpg"),
     };
     let mut builder = Builder::new()?;
-    let empty = bytes(&builder.memory);
+    let empty = Taken::by(&builder.memory)?;
     for _ in 0..FILES {
         let original = builder.upload(FILE)?;
         let blobs = vec![asset(original, AssetType::Original)];
         builder.create(wire::memory(), blobs, Vec::new())?;
     }
-    let as_memories = bytes(&builder.memory) - empty;
+    let as_memories = Taken::by(&builder.memory)?.since(empty);
 
     let mut builder = Builder::new()?;
     let mut ids = Vec::new();
@@ -151,7 +175,7 @@ fn files() -> Result<Files> {
         let blobs = vec![asset(original, AssetType::Original)];
         ids.push(builder.create(wire::memory(), blobs, Vec::new())?);
     }
-    let before = bytes(&builder.memory);
+    let before = Taken::by(&builder.memory)?;
     for id in ids {
         let thumbnail = builder.upload(FILE)?;
         builder.add(&id, asset(thumbnail, AssetType::Thumbnail))?;
@@ -160,7 +184,7 @@ fn files() -> Result<Files> {
         files: FILES,
         length: FILE as u64,
         as_memories,
-        as_assets: bytes(&builder.memory) - before,
+        as_assets: Taken::by(&builder.memory)?.since(before),
         empty,
     })
 }
@@ -199,23 +223,31 @@ impl Large {
             empty,
         } = &self.files;
         let kept = files * length;
-        let per_byte = |taken: u64| taken as f64 / kept as f64;
-        let beyond = |taken: u64| taken.saturating_sub(kept) / files;
         let _ = writeln!(
             text,
-            "\n{} files of {} bytes, by which stable memory of an empty vault ({} bytes) grows:\n\n\
-             - each a memory with all its metadata: {} bytes, {:.3} per byte kept, {} bytes a file beyond its own;\n\
-             - each a thumbnail of a memory that is there: {} bytes, {:.3} per byte kept, {} bytes a thumbnail beyond its own.",
+            "\n{} files of {} bytes, by which stable memory of an empty vault grows ({} bytes, {} of them in use):\n\n\
+             | each file | in use, bytes | a byte kept | a file beyond its own | allocated, bytes | a byte kept |\n\
+             | --- | ---: | ---: | ---: | ---: | ---: |",
             thousands(*files),
             thousands(*length),
-            thousands(*empty),
-            thousands(*as_memories),
-            per_byte(*as_memories),
-            thousands(beyond(*as_memories)),
-            thousands(*as_assets),
-            per_byte(*as_assets),
-            thousands(beyond(*as_assets)),
+            thousands(empty.allocated),
+            thousands(empty.used),
         );
+        for (what, taken) in [
+            ("a memory with all its metadata", as_memories),
+            ("a thumbnail of a memory that is there", as_assets),
+        ] {
+            let per_byte = |taken: u64| taken as f64 / kept as f64;
+            let _ = writeln!(
+                text,
+                "| {what} | {} | {:.3} | {} | {} | {:.3} |",
+                thousands(taken.used),
+                per_byte(taken.used),
+                thousands(taken.used.saturating_sub(kept) / files),
+                thousands(taken.allocated),
+                per_byte(taken.allocated)
+            );
+        }
         Ok(text)
     }
 }
