@@ -14,6 +14,10 @@ use wasmtime::Val;
 /// Units written in one transaction: 64 MiB, so that a commit of the canister's in between does not wait for long.
 const BATCH: usize = 16_384;
 
+/// Bytes a chunk of the chunk store may have, and chunks there may be: the Internet Computer's bounds.
+pub const MAX_CHUNK: usize = 1024 * 1024;
+pub const MAX_CHUNKS: usize = 100;
+
 /// Bytes of certified data at most.
 const MAX_CERTIFIED_DATA: usize = 32;
 
@@ -104,6 +108,11 @@ pub fn load(
         0 => None,
         size => Some(sized(Part::read(from.stable())?, size, "stable memory")?),
     };
+    if metadata.wasm_chunk_store.len() > MAX_CHUNKS {
+        return Err(SnapshotError::Invalid(format!(
+            "it has more than {MAX_CHUNKS} chunks"
+        )));
+    }
     for chunk in &metadata.wasm_chunk_store {
         check_chunk(from, &chunk.hash)?;
     }
@@ -156,7 +165,15 @@ pub fn load(
 
 fn check_chunk(from: &Layout, hash: &[u8]) -> Result<(), SnapshotError> {
     let path = from.chunk(hash);
-    let chunk = std::fs::read(&path).map_err(SnapshotError::at(&path))?;
+    let part = Part::read(path)?;
+    if part.size() > MAX_CHUNK as u64 {
+        return Err(SnapshotError::Invalid(format!(
+            "the chunk {} has more than {MAX_CHUNK} bytes",
+            hex::encode(hash)
+        )));
+    }
+    let mut chunk = vec![0; part.size() as usize];
+    part.get(0, &mut chunk)?;
     match Sha256::digest(&chunk)[..] == *hash {
         true => Ok(()),
         false => Err(SnapshotError::Invalid(format!(

@@ -95,6 +95,11 @@ pub fn save(
         chunks: folder.join("chunks"),
     };
     let metadata = capture.write(to, watch)?;
+    // The folder may be new in its own.
+    let absolute = std::path::absolute(to.dir()).map_err(SnapshotError::at(to.dir()))?;
+    if let Some(parent) = absolute.parent() {
+        super::layout::sync_dir(parent)?;
+    }
     match fs::remove_file(&marker) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(SnapshotError::at(&marker)(error));

@@ -61,8 +61,7 @@ impl Executor<'_> {
                 return self.hand_over(origin, task);
             }
         };
-        self.group.touch();
-        self.deliver(origin, response, 0);
+        self.respond(origin, response);
     }
 
     /// Leaves something to the manager. What came by ingress is stored as begun, so that it is found unfinished after a restart.
@@ -81,8 +80,7 @@ impl Executor<'_> {
         }
         if let Err(refused) = self.shared.manager.put(Work { origin, task }) {
             let (work, reject) = *refused;
-            self.group.touch();
-            self.deliver(work.origin, Err(reject), 0);
+            self.respond(work.origin, Err(reject));
         }
     }
 
@@ -93,19 +91,28 @@ impl Executor<'_> {
             result,
             settled,
         } = outcome;
-        match result {
-            Ok(Done::Answer(reply)) => {
-                self.group.touch();
-                self.deliver(origin, Ok(reply), 0);
-            }
+        let in_place = match result {
             Ok(Done::Install(ready)) => self.install_ready(origin, ready),
             Ok(Done::Load(loaded)) => self.put_in_place(origin, *loaded),
-            Err(reject) => {
-                self.group.touch();
-                self.deliver(origin, Err(reject), 0);
+            Ok(Done::Answer(reply)) => {
+                self.respond(origin, Ok(reply));
+                false
             }
+            Err(reject) => {
+                self.respond(origin, Err(reject));
+                false
+            }
+        };
+        if in_place {
+            // The manager may be gone, when the engine is closed.
+            let _ = settled.send(());
         }
-        drop(settled);
+    }
+
+    /// Answers a call that was executed here.
+    fn respond(&mut self, origin: Origin, response: Response) {
+        self.group.touch();
+        self.deliver(origin, response, 0);
     }
 
     fn canister_status(&self, arg: &[u8]) -> Response {
@@ -146,8 +153,7 @@ impl Executor<'_> {
             self.set_settings(settings);
             Vec::new()
         });
-        self.group.touch();
-        self.deliver(Origin::Direct { answer, budget: 0 }, result, 0);
+        self.respond(Origin::Direct { answer, budget: 0 }, result);
     }
 
     /// Makes settings those of the canister.
@@ -195,8 +201,7 @@ impl Executor<'_> {
             management::check_canister(args.canister_id, self.shared.canister_id)
         });
         if let Err(reject) = checked {
-            self.group.touch();
-            self.deliver(origin, Err(reject), 0);
+            self.respond(origin, Err(reject));
             return;
         }
         if let Origin::Ingress {
@@ -228,8 +233,7 @@ impl Executor<'_> {
         }
         if self.run_state() == RunState::Stopped {
             for stopper in std::mem::take(&mut self.stoppers) {
-                self.group.touch();
-                self.deliver(stopper.origin, management::done(), 0);
+                self.respond(stopper.origin, management::done());
             }
         }
     }
@@ -263,8 +267,7 @@ impl Executor<'_> {
                 self.hand_over(origin, Task::Take { arg, capture });
             }
             Err(reject) => {
-                self.group.touch();
-                self.deliver(origin, Err(reject), 0);
+                self.respond(origin, Err(reject));
             }
         }
     }
@@ -294,7 +297,8 @@ impl Executor<'_> {
     }
 
     /// Puts a compiled module in place of what there is, in a group of its own.
-    fn install_ready(&mut self, origin: Origin, ready: Ready) {
+    /// True when it is there for good.
+    fn install_ready(&mut self, origin: Origin, ready: Ready) -> bool {
         let caller = match &origin {
             Origin::Ingress { sender, .. } => *sender,
             _ => self.shared.canister_id,
@@ -305,11 +309,11 @@ impl Executor<'_> {
                 self.deliver(origin, management::done(), 0);
                 self.seal();
                 // Whoever installs is told by the committer.
-                let _ = self.wait_for_commit();
+                self.wait_for_commit().is_ok()
             }
             Err(reject) => {
-                self.group.touch();
-                self.deliver(origin, Err(reject), 0);
+                self.respond(origin, Err(reject));
+                false
             }
         }
     }
@@ -340,18 +344,19 @@ impl Executor<'_> {
     }
 
     /// Puts a snapshot in place of everything there is, in a group of its own.
-    fn put_in_place(&mut self, origin: Origin, loaded: Loaded) {
+    /// True when it is there for good.
+    fn put_in_place(&mut self, origin: Origin, loaded: Loaded) -> bool {
         let result = self.try_put_in_place(loaded);
         match result {
             Ok(()) => {
                 self.deliver(origin, management::done(), 0);
                 self.seal();
                 // Whoever loads is told by the committer.
-                let _ = self.wait_for_commit();
+                self.wait_for_commit().is_ok()
             }
             Err(reject) => {
-                self.group.touch();
-                self.deliver(origin, Err(reject), 0);
+                self.respond(origin, Err(reject));
+                false
             }
         }
     }

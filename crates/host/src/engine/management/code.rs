@@ -6,6 +6,7 @@ use super::{check_canister, decode, done, encode, refused};
 use crate::engine::Shared;
 use crate::message::Reject;
 use crate::runtime::{CompiledModule, MAX_MODULE_BYTES};
+use crate::snapshot::read::{MAX_CHUNK, MAX_CHUNKS};
 use crate::snapshot::write::list_chunks;
 use crate::store::{private_dir, replace};
 use candid::{CandidType, Principal};
@@ -19,10 +20,6 @@ use sha2::{Digest, Sha256};
 use std::fs;
 use std::io;
 use std::sync::Arc;
-
-/// Bytes a chunk may have, and chunks there may be.
-const MAX_CHUNK: usize = 1024 * 1024;
-const MAX_CHUNKS: usize = 100;
 
 /// What an installation does to what is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -72,7 +72,7 @@ impl Task {
 pub struct Outcome {
     pub origin: Origin,
     pub result: Result<Done, Reject>,
-    /// Dropped when the executor is through with it.
+    /// Told when what was to be put in place is, for good; dropped where it could not be.
     pub settled: mpsc::Sender<()>,
 }
 
@@ -178,9 +178,9 @@ pub fn run(shared: &Shared, keeps_unfinished_loads: bool) {
             }
             continue;
         }
-        // Ends without a word, by being dropped.
-        let _ = when_settled.recv();
-        if let Some(chunks) = chunks
+        let in_place = when_settled.recv().is_ok();
+        if in_place
+            && let Some(chunks) = chunks
             && let Err(error) = copy_chunks(&chunks, &shared.folder.chunks())
         {
             tracing::warn!(%error, "the chunk store could not be taken over from the snapshot");

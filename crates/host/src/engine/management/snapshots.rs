@@ -8,7 +8,7 @@ use crate::engine::Shared;
 use crate::message::Reject;
 use crate::snapshot::SnapshotError;
 use crate::snapshot::layout::{Layout, Metadata, Part, sync_dir};
-use crate::snapshot::read::check_metadata;
+use crate::snapshot::read::{MAX_CHUNK, MAX_CHUNKS, check_metadata};
 use crate::snapshot::write::{Capture, list_chunks};
 use crate::store::{private_dir, replace};
 use candid::{CandidType, Principal};
@@ -29,10 +29,6 @@ const MAX_SNAPSHOTS: usize = 10;
 
 /// Bytes that can be read or uploaded at once: the Internet Computer's bound.
 const MAX_SLICE: u64 = 2_000_000;
-
-/// Bytes a chunk of the chunk store may have, and chunks there may be.
-const MAX_CHUNK: usize = 1024 * 1024;
-const MAX_CHUNKS: usize = 100;
 
 /// What the folder of a snapshot is called that is being made or removed.
 const ASIDE: &str = ".aside";
@@ -99,8 +95,11 @@ impl<'a> Snapshots<'a> {
         check_canister(args.canister_id, self.shared.canister_id)?;
         let mut summaries = Vec::new();
         for number in self.numbers()? {
-            let metadata = self.layout(number).read_metadata();
-            summaries.push(self.summary(number, &metadata.map_err(|error| reject(&error))?));
+            match self.layout(number).read_metadata() {
+                Ok(metadata) => summaries.push(self.summary(number, &metadata)),
+                // The others can be used all the same.
+                Err(error) => tracing::error!(%error, number, "a snapshot cannot be read"),
+            }
         }
         encode(&summaries)
     }
@@ -200,7 +199,11 @@ impl<'a> Snapshots<'a> {
             Part::write(aside.stable())?.finish(metadata.stable_memory_size)?;
             aside.write_metadata(&metadata)
         };
-        made().map_err(|error| reject(&error))?;
+        made().map_err(|error| {
+            // What stays is removed at the next start.
+            let _ = fs::remove_dir_all(aside.dir());
+            reject(&error)
+        })?;
         self.appear(&aside, number)?;
         self.remove(replaced)?;
         encode(&UploadCanisterSnapshotMetadataResult {
