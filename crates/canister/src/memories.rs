@@ -226,26 +226,48 @@ async fn memories_delete_all(
     capsule: String,
     delete_assets: bool,
 ) -> Reply<Result<BulkDeleteResult, Error>> {
-    Reply::send(delete_all(call(), &capsule, delete_assets).await)
+    let call = call();
+    let step = |vault: &mut StableVault| {
+        vault.memories_delete_all_step(call, &capsule, delete_assets, call.now)
+    };
+    let left = |vault: &StableVault| {
+        vault
+            .capsules_read_basic(call, Some(&capsule))
+            .map_or(0, |capsule| capsule.memory_count)
+    };
+    Reply::send(delete_in_steps(step, left).await)
 }
 
-async fn delete_all(
-    call: Call,
-    capsule: &str,
-    delete_assets: bool,
+/// Takes steps that say how many memories they deleted and whether there are more, each in a message of its own. Where a vault is so full
+/// that even deleting stops half way, what was deleted is told, and how many memories are `left` then.
+///
+/// # Errors
+/// The first step's; [`Error::Internal`] where the canister is being stopped: the call can be sent again.
+pub async fn delete_in_steps(
+    step: impl Fn(&mut StableVault) -> keepsake_vault::Result<(u32, bool)>,
+    left: impl Fn(&StableVault) -> u64,
 ) -> Result<BulkDeleteResult, Error> {
     let mut deleted_count = 0;
     loop {
-        let step = |vault: &mut StableVault| {
-            vault.memories_delete_all_step(call, capsule, delete_assets, call.now)
+        let (failed_count, more) = match write(&step) {
+            Ok((deleted, more)) => {
+                deleted_count += deleted;
+                (0, more)
+            }
+            Err(keepsake_vault::Error::ResourceExhausted) if deleted_count > 0 => {
+                (u32::try_from(read(&left)).unwrap_or(u32::MAX), false)
+            }
+            Err(error) => return Err(error.into()),
         };
-        let (deleted, more) = write(step)?;
-        deleted_count += deleted;
         if !more {
+            let message = match failed_count {
+                0 => format!("{deleted_count} deleted"),
+                left => format!("{deleted_count} deleted, {left} left: the vault is full"),
+            };
             return Ok(BulkDeleteResult {
                 deleted_count,
-                failed_count: 0,
-                message: format!("{deleted_count} deleted"),
+                failed_count,
+                message,
             });
         }
         next_message().await?;

@@ -1,10 +1,10 @@
 //! Endpoints of the trash.
 
 use keepsake_api::*;
-use keepsake_vault::Call;
 
+use crate::memories::delete_in_steps;
 use crate::reply::Reply;
-use crate::state::{StableVault, call, next_message, read, write};
+use crate::state::{StableVault, call, means, read, write};
 
 /// Puts a memory in the trash: it is gone from every call but these, can be restored for 30 days, and is deleted with its assets then. Its
 /// bytes count until then. Needs OWN, as a deletion does. Again: Ok.
@@ -36,23 +36,12 @@ fn memories_trashed(
 /// owners and controllers.
 #[ic_cdk::update(manual_reply = true)]
 async fn memories_trash_empty(capsule: String) -> Reply<Result<BulkDeleteResult, Error>> {
-    Reply::send(empty(call(), &capsule).await)
-}
-
-async fn empty(call: Call, capsule: &str) -> Result<BulkDeleteResult, Error> {
-    let mut deleted_count = 0;
-    loop {
-        let step =
-            |vault: &mut StableVault| vault.memories_trash_empty_step(call, capsule, call.now);
-        let (deleted, more) = write(step)?;
-        deleted_count += deleted;
-        if !more {
-            return Ok(BulkDeleteResult {
-                deleted_count,
-                failed_count: 0,
-                message: format!("{deleted_count} deleted"),
-            });
-        }
-        next_message().await?;
-    }
+    let call = call();
+    let step = |vault: &mut StableVault| vault.memories_trash_empty_step(call, &capsule, call.now);
+    let left = |vault: &StableVault| {
+        vault
+            .capsule_status(call, &capsule, means())
+            .map_or(0, |capsule| capsule.memories_trashed)
+    };
+    Reply::send(delete_in_steps(step, left).await)
 }

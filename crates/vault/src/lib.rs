@@ -86,7 +86,7 @@ impl<M: Memory> Vault<M> {
             .collect();
         regions
             .reserve_for_freeing(&unused)
-            .map_err(|_| UnknownLayout::Damaged("there is no room for the regions' headers"))?;
+            .map_err(|_| UnknownLayout::NoRoom)?;
         let settings = SettingsStore::open(regions.region(regions::SETTINGS)).map_err(|found| {
             UnknownLayout::Version {
                 found,

@@ -162,7 +162,8 @@ impl<M: StableMemory> Vault<M> {
     ///
     /// # Errors
     /// [`Error::Unauthorized`] for the anonymous caller, and for one who may use the capsule but not delete in it;
-    /// [`Error::NotFound`] for a capsule that the caller may not read.
+    /// [`Error::NotFound`] for a capsule that the caller may not read; [`Error::ResourceExhausted`] where not even one can be deleted, as the
+    /// vault is too full to move anything.
     pub fn memories_delete_all_step(
         &mut self,
         call: Call,
@@ -188,9 +189,12 @@ impl<M: StableMemory> Vault<M> {
                 return Ok((deleted, false));
             };
             done += 1 + memory.record.assets.len();
-            deleted += 1;
             let by = Some(person.primary_key());
-            self.delete_memory(call.now, memory, Place::Timeline, delete_assets, by)?;
+            match self.delete_memory(call.now, memory, Place::Timeline, delete_assets, by) {
+                Ok(()) => deleted += 1,
+                Err(error) if deleted == 0 => return Err(error),
+                Err(_) => break,
+            }
         }
         Ok((deleted, true))
     }

@@ -143,9 +143,12 @@ impl<M: StableMemory> Vault<M> {
                 return Ok((deleted, false));
             };
             done += 1 + memory.record.assets.len();
-            deleted += 1;
             let by = Some(person.primary_key());
-            self.delete_memory(call.now, memory, Place::Trash { since }, true, by)?;
+            match self.delete_memory(call.now, memory, Place::Trash { since }, true, by) {
+                Ok(()) => deleted += 1,
+                Err(error) if deleted == 0 => return Err(error),
+                Err(_) => break,
+            }
         }
         Ok((deleted, true))
     }

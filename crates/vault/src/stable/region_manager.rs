@@ -56,6 +56,10 @@ pub enum UnknownLayout {
         "stable memory has layout version {found}, this build reads version {known}; install a build that knows it"
     )]
     Version { found: u32, known: u32 },
+    #[error(
+        "stable memory is full: there is no room for the regions that this build adds; delete something with the build before, or give the canister more memory"
+    )]
+    NoRoom,
     #[error("stable memory's region table is damaged: {0}")]
     Damaged(&'static str),
 }
@@ -135,9 +139,7 @@ impl<M: Memory> RegionManager<M> {
     pub fn open(memory: M) -> Result<Self, UnknownLayout> {
         if memory.size() == 0 {
             if memory.grow(1) < 0 {
-                return Err(UnknownLayout::Damaged(
-                    "the memory cannot grow to its first page",
-                ));
+                return Err(UnknownLayout::NoRoom);
             }
             memory.write(0, MAGIC);
             memory.write(4, &LAYOUT_VERSION.to_le_bytes());
