@@ -69,6 +69,12 @@ pub(super) fn joining() -> impl Strategy<Value = Vec<Step>> {
                 OnCapsule::ControllerRemove { whom },
             )
         };
+        // What an owner may, and a controller may not.
+        let tries = if owns {
+            OnCapsule::Status
+        } else {
+            OnCapsule::Delete
+        };
         let by_guest = Who::Number(guest);
         let step = |who, call, twice| Step {
             who,
@@ -95,9 +101,10 @@ pub(super) fn joining() -> impl Strategy<Value = Vec<Step>> {
         vec![
             step(Who::Rightful, about(joins), twice),
             step(by_guest, begin, false),
+            step(by_guest, about(tries), false),
             step(by, about(parts), true),
             step(by_guest, put, false),
-            step(by_guest, about(OnCapsule::Status), false),
+            step(by_guest, about(OnCapsule::TrashEmpty), false),
         ]
     })
 }

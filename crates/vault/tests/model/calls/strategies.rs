@@ -70,7 +70,7 @@ pub(super) fn given(malformed: bool) -> impl Strategy<Value = Given> {
 
 fn one_call() -> impl Strategy<Value = Call> {
     prop_oneof![
-        22 => capsules().boxed(),
+        30 => capsules().boxed(),
         38 => uploads().boxed(),
         70 => memories().boxed(),
         26 => sharing().boxed(),

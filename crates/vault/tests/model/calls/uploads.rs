@@ -40,7 +40,7 @@ pub(super) fn uploads() -> impl Strategy<Value = Call> {
         6 => (session(), claim()).prop_map(|(session, claim)| Call::Finish { session, claim }),
         2 => session().prop_map(|session| Call::Abort { session }),
         2 => session().prop_map(|session| Call::Uploads { session }),
-        6 => (capsule(), content(), right(), weighted(0.02, 0..2usize), idem())
+        6 => (capsule(), content(), right(), weighted(0.04, 0..2usize), idem())
             .prop_map(|(capsule, content, sha, over, idem)| Call::PutBlob { capsule, content, sha, over, idem }),
         1 => Just(Call::UploadConfig),
         1 => Just(Call::CleanupExpired),
