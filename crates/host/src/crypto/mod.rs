@@ -2,12 +2,14 @@
 //!
 //! - [`representation`]: the representation-independent hash that request ids and signatures are taken over.
 //! - [`public_key`]: the keys a caller may sign with, and the verification of their signatures.
+//! - [`canister_signature`]: those that canisters of other networks make.
 //! - [`root_key`]: the BLS12-381 key of this host, which signs certificates.
 //! - [`node_key`]: the Ed25519 key of this host, which signs query replies.
 //!
 //! Every signature is made over a domain separator followed by the message (specification, "Signatures"), so
 //! that a signature made for one purpose is worthless for another.
 
+pub mod canister_signature;
 pub mod node_key;
 pub mod public_key;
 pub mod representation;

@@ -1,9 +1,7 @@
 //! The keys a caller may authenticate with (specification, "Signatures"): Ed25519, ECDSA on P-256 and on
-//! secp256k1, and P-256 keys of a browser's authenticator (Web Authentication).
-//!
-//! Canister signatures are recognised, to be refused by name: their proof is a certificate of another network,
-//! whose root key this host has no reason to trust.
+//! secp256k1, keys of a browser's authenticator (Web Authentication), and those of canisters.
 
+use super::canister_signature::{CanisterKey, TrustedNetworks};
 use super::webauthn;
 use p256::pkcs8::der::asn1::ObjectIdentifier;
 use p256::pkcs8::spki::SubjectPublicKeyInfoRef;
@@ -30,11 +28,6 @@ pub enum KeyError {
     /// A point that is not on its curve, or not in uncompressed form.
     #[error("the public key is not a valid key of its algorithm")]
     Key,
-    /// The key of a canister, such as Internet Identity's.
-    #[error(
-        "canister signatures are not accepted here: they are certified by a network this host does not trust"
-    )]
-    CanisterSignature,
 }
 
 /// The signature does not verify: wrong key, wrong message or wrong form.
@@ -53,6 +46,8 @@ pub enum PublicKey {
     EcdsaSecp256k1(k256::ecdsa::VerifyingKey),
     /// A P-256 key of an authenticator, whose signatures come wrapped as Web Authentication assertions.
     WebAuthnP256(p256::ecdsa::VerifyingKey),
+    /// A canister, such as Internet Identity.
+    Canister(CanisterKey),
 }
 
 impl PublicKey {
@@ -90,17 +85,24 @@ impl PublicKey {
             (COSE, None) => {
                 p256_key(&webauthn::cose_point(key).ok_or(KeyError::Key)?).map(Self::WebAuthnP256)
             }
-            (CANISTER_SIGNATURE, _) => Err(KeyError::CanisterSignature),
+            (CANISTER_SIGNATURE, None) => CanisterKey::read(key)
+                .map(Self::Canister)
+                .ok_or(KeyError::Key),
             _ => Err(KeyError::Algorithm),
         }
     }
 
     /// Verifies `signature` over `message` (domain separator included): 64 bytes for Ed25519 and ECDSA (r and s,
-    /// big-endian), a CBOR map for Web Authentication.
+    /// big-endian), CBOR maps for Web Authentication and for canisters, of which those of the `trusted` networks count.
     ///
     /// # Errors
     /// [`SignatureError`] for anything that is not this key's signature over exactly this message.
-    pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
+    pub fn verify(
+        &self,
+        message: &[u8],
+        signature: &[u8],
+        trusted: &TrustedNetworks,
+    ) -> Result<(), SignatureError> {
         match self {
             Self::Ed25519(key) => {
                 // Strict: no small-order keys, no second encoding of a signature.
@@ -125,6 +127,9 @@ impl PublicKey {
             }
             Self::WebAuthnP256(key) => webauthn::verify(key, message, signature)
                 .ok_or(SignatureError("Web Authentication")),
+            Self::Canister(key) => key
+                .verify(message, signature, trusted)
+                .ok_or(SignatureError("canister")),
         }
     }
 }
@@ -191,19 +196,23 @@ mod tests {
         let (r, s) = low.split_scalars();
         let high = k256::ecdsa::Signature::from_scalars(r.to_bytes(), (-*s).to_bytes()).unwrap();
         assert_ne!(high, low);
-        key.verify(b"message", &high.to_bytes()).unwrap();
+        key.verify(b"message", &high.to_bytes(), &none()).unwrap();
+    }
+
+    fn none() -> TrustedNetworks {
+        TrustedNetworks::default()
     }
 
     fn good_and_bad(key: &PublicKey, signature: &[u8]) {
-        key.verify(b"message", signature).unwrap();
-        assert!(key.verify(b"massage", signature).is_err());
-        assert!(key.verify(b"message", &signature[1..]).is_err());
-        assert!(key.verify(b"message", &[]).is_err());
-        assert!(key.verify(b"message", &[0; 64]).is_err());
+        key.verify(b"message", signature, &none()).unwrap();
+        assert!(key.verify(b"massage", signature, &none()).is_err());
+        assert!(key.verify(b"message", &signature[1..], &none()).is_err());
+        assert!(key.verify(b"message", &[], &none()).is_err());
+        assert!(key.verify(b"message", &[0; 64], &none()).is_err());
         for bit in [0, 7, 255, 256, 511] {
             let mut forged = signature.to_vec();
             forged[bit / 8] ^= 1 << (bit % 8);
-            assert!(key.verify(b"message", &forged).is_err());
+            assert!(key.verify(b"message", &forged, &none()).is_err());
         }
     }
 
@@ -225,8 +234,6 @@ mod tests {
         *off_curve.last_mut().unwrap() ^= 1;
         let mut trailing = der.clone();
         trailing.push(0);
-        let canister =
-            hex::decode("301c300c060a2b0601040183b8430102030c000a00000000000000010101").unwrap();
         let compressed_point = secret.verifying_key().to_encoded_point(true);
         let mut compressed =
             hex::decode("3039301306072a8648ce3d020106082a8648ce3d030107032200").unwrap();
@@ -252,10 +259,6 @@ mod tests {
                 hex::encode(&der)
             );
         }
-        assert_eq!(
-            PublicKey::from_der(&canister).unwrap_err(),
-            KeyError::CanisterSignature
-        );
     }
 
     proptest! {
@@ -272,7 +275,7 @@ mod tests {
                 let position = position % key.len();
                 key[position] = byte;
                 if let Ok(key) = PublicKey::from_der(&key) {
-                    prop_assert!(key.verify(b"message", &signature).is_err());
+                    prop_assert!(key.verify(b"message", &signature, &none()).is_err());
                 }
             }
         }

@@ -3,6 +3,7 @@
 //! state has passed [`authenticate`].
 
 use super::envelope::{Content, Envelope, SignedDelegation};
+use crate::crypto::canister_signature::TrustedNetworks;
 use crate::crypto::domain;
 use crate::crypto::public_key::{KeyError, PublicKey, SignatureError};
 use candid::Principal;
@@ -80,7 +81,7 @@ impl Targets {
     }
 }
 
-/// Checks that `envelope` was made by its sender and counts at `now` (nanoseconds since 1970). A call or query
+/// Checks that `envelope` was made by its sender and counts at `now` (nanoseconds since 1970), where canisters of the `trusted` networks may sign. A call or query
 /// must be within its delegations' targets; for read_state requests, where it depends on the paths, that is left
 /// to the caller with the targets that are returned.
 ///
@@ -89,7 +90,11 @@ impl Targets {
 ///
 /// # Errors
 /// [`AuthenticationError`], one for each rule of the specification.
-pub fn authenticate(envelope: &Envelope, now: u64) -> Result<Targets, AuthenticationError> {
+pub fn authenticate(
+    envelope: &Envelope,
+    now: u64,
+    trusted: &TrustedNetworks,
+) -> Result<Targets, AuthenticationError> {
     let anonymous = envelope.sender == Principal::anonymous();
     if !anonymous || matches!(envelope.content, Content::Call(_)) {
         check_expiry(envelope.ingress_expiry, now)?;
@@ -133,10 +138,12 @@ pub fn authenticate(envelope: &Envelope, now: u64) -> Result<Targets, Authentica
 
     let mut key = PublicKey::from_der(pubkey)?;
     for link in chain {
-        key.verify(&[domain::DELEGATION, &link.hash].concat(), &link.signature)?;
+        let signed = [domain::DELEGATION, &link.hash].concat();
+        key.verify(&signed, &link.signature, trusted)?;
         key = PublicKey::from_der(&link.pubkey)?;
     }
-    key.verify(&[domain::REQUEST, &envelope.request_id].concat(), signature)?;
+    let signed = [domain::REQUEST, &envelope.request_id].concat();
+    key.verify(&signed, signature, trusted)?;
     Ok(targets)
 }
 

@@ -32,6 +32,7 @@ pub use operation::MetricsAccess;
 pub use server::{ServeError, serve_backend};
 
 use crate::certificate::Certification;
+use crate::crypto::canister_signature::{INTERNET_COMPUTER, TrustedNetworks};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{Method, StatusCode, header};
@@ -71,6 +72,9 @@ pub struct Options {
     pub peer_rate: Option<Rate>,
     /// How many requests a principal other than the anonymous one may make. `None`: no limit.
     pub principal_rate: Option<Rate>,
+    /// Root keys, in DER form, of the networks whose canisters' signatures are believed: an Internet Identity's delegation is signed by a
+    /// canister of the Internet Computer.
+    pub trusted_networks: Vec<Vec<u8>>,
     /// Who may read `/metrics`.
     pub metrics: MetricsAccess,
     /// How long open requests may go on after shutdown was asked for.
@@ -89,6 +93,7 @@ impl Default for Options {
             max_connections_per_peer: 64,
             peer_rate: Some(GENEROUS),
             principal_rate: Some(GENEROUS),
+            trusted_networks: vec![INTERNET_COMPUTER.to_vec()],
             metrics: MetricsAccess::Local,
             drain_timeout: Duration::from_secs(10),
         }
@@ -101,6 +106,7 @@ struct Interface {
     certification: Arc<Certification>,
     options: Options,
     limits: Limits,
+    trusted: TrustedNetworks,
     metrics: HttpMetrics,
     /// Bounds how many bodies are decoded, verified or signed at once, and thereby the memory that takes.
     computing: Arc<Semaphore>,
@@ -118,6 +124,7 @@ impl Interface {
             certification,
             limits: Limits::new(options.peer_rate, options.principal_rate),
             metrics: HttpMetrics::default(),
+            trusted: TrustedNetworks::new(options.trusted_networks.clone()),
             options,
             computing: Arc::new(Semaphore::new(2 * cores)),
         })

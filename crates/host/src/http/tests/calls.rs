@@ -1,6 +1,7 @@
 //! Status, calls, queries and read_state, and who may do what.
 
 use super::support::*;
+use crate::crypto::canister_signature::TrustedNetworks;
 use crate::crypto::domain;
 use crate::crypto::public_key::PublicKey;
 use crate::crypto::representation::Hashable;
@@ -219,7 +220,11 @@ async fn queries_are_signed() {
             fields.push(("error_code", Hashable::Text("IC0536")));
         }
         let message = [domain::RESPONSE, &response_hash(&fields)].concat();
-        node.verify(&message, &part("signature").into_bytes().unwrap())
+        node.verify(
+            &message,
+            &part("signature").into_bytes().unwrap(),
+            &TrustedNetworks::default(),
+        )
             .unwrap();
     }
 }

@@ -56,6 +56,8 @@ fn forgeries() -> Vec<(&'static str, Draft, StatusCode)> {
             &session,
         )
     };
+    let of_a_canister =
+        hex::decode("301c300c060a2b0601040183b8430102030c000a00000000000000010101").unwrap();
     let ok = StatusCode::OK;
     vec![
         ("signed by its sender", signed.clone(), ok),
@@ -146,6 +148,12 @@ fn forgeries() -> Vec<(&'static str, Draft, StatusCode)> {
             call()
                 .outside("sender_pubkey", bytes([1, 2]))
                 .outside("sender_sig", bytes([0; 64])),
+            FORBIDDEN,
+        ),
+        (
+            "with a canister's key and what no canister has signed",
+            Draft::call("call", Principal::self_authenticating(&of_a_canister), "echo", b"")
+                .signed_for(&of_a_canister, &alice),
             FORBIDDEN,
         ),
         (
