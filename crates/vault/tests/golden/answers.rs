@@ -85,6 +85,11 @@ const BLOBS: [&str; 10] = [
     "behind",
 ];
 
+/// Those that the image has a name for: later scenes have more.
+fn named<'a>(all: &'a [&'a str], names: &'a Names) -> impl Iterator<Item = &'a str> {
+    all.iter().copied().filter(|what| names.contains_key(*what))
+}
+
 pub fn all(vault: &Vault<VectorMemory>, names: &Names) -> Vec<Given> {
     let mut answers = Answers::default();
     of_capsules(&mut answers, vault, names);
@@ -97,7 +102,8 @@ pub fn all(vault: &Vault<VectorMemory>, names: &Names) -> Vec<Given> {
         answers.add(format!("person {who:?}"), vault.person_read(by));
         let shared = vault.memories_shared_with_me(by, None, None);
         answers.add(format!("shared with {who:?}"), shared);
-        let ids = MEMORIES.map(|what| names[what].clone()).to_vec();
+        let ids = named(&MEMORIES, names).map(|what| names[what].clone());
+        let ids = ids.collect();
         answers.add(format!("seen by {who:?}"), vault.memories_ping(by, ids));
     }
     answers.0
@@ -121,7 +127,7 @@ fn of_capsules(answers: &mut Answers, vault: &Vault<VectorMemory>, names: &Names
 }
 
 fn of_memories(answers: &mut Answers, vault: &Vault<VectorMemory>, names: &Names) {
-    for what in MEMORIES {
+    for what in named(&MEMORIES, names) {
         for who in [Who::Owner, Who::Grantee] {
             let by = by(who, NOW);
             let read = vault.memories_read(by, &names[what]);
@@ -162,7 +168,7 @@ fn of_uploads(answers: &mut Answers, vault: &Vault<VectorMemory>, names: &Names)
             vault.uploads_status(owner, session),
         );
     }
-    for what in BLOBS {
+    for what in named(&BLOBS, names) {
         let id = &names[what];
         answers.add(format!("{what}, meta"), vault.blob_get_meta(owner, id));
         let whole = vault.blob_read(owner, id).map(|bytes| sha256(&bytes));

@@ -14,7 +14,7 @@ use crate::scene;
 pub type Names = BTreeMap<String, String>;
 
 pub struct Image {
-    number: u32,
+    pub number: u32,
     bytes: Vec<u8>,
     pub names: Names,
     answers: BTreeMap<String, Vec<u8>>,

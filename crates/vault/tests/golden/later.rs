@@ -4,8 +4,9 @@ use ic_stable_structures::VectorMemory;
 use keepsake_api::{Error as Wire, UploadFinishResult};
 use keepsake_vault::{FinishStep, Means, Vault};
 
+use crate::arguments::{external_memory, inline_memory};
 use crate::image::Names;
-use crate::scene::{NOW, Who, by, chunks, external_memory, inline_memory, noise, sha256};
+use crate::scene::{DAY, NOW, Who, by, chunks, noise, sha256};
 
 /// More than enough to live on.
 pub const MEANS: Means = Means {
@@ -13,8 +14,6 @@ pub const MEANS: Means = Means {
     liquid: u128::MAX / 4,
     heap: 0,
 };
-
-const DAY: u64 = 24 * 3_600 * 1_000_000_000;
 
 fn finish(vault: &mut Vault<VectorMemory>, session: u64, content: &[u8]) -> UploadFinishResult {
     let owner = by(Who::Owner, NOW);

@@ -5,6 +5,7 @@
 //! `KEEPSAKE_GOLDEN=add cargo test --test golden` writes files that are missing, and never changes one that is there.
 
 mod answers;
+mod arguments;
 mod image;
 mod later;
 mod scene;
@@ -77,6 +78,10 @@ fn every_image_begins_with_the_region_table() {
         }
         let end = 36_864 + backed.iter().sum::<u64>();
         assert!(end <= bytes.len() as u64, "buckets lie within the memory");
+        // Later builds add regions, which an earlier image does not have.
+        if IMAGES.last() != Some(&image.number) {
+            continue;
+        }
         let mut trees = 0;
         for (region, name) in keepsake_vault::regions::ALL {
             assert!(backed[usize::from(*region)] > 0, "{name} has a bucket");
