@@ -228,7 +228,7 @@ fn read_contents(memory: StableMemory, report: &mut Report, progress: &ProgressB
                         report.problem(format!("memory {}: {error}", memory.memory_id()));
                     }
                 }
-                if report.memories % 1_000 == 0 {
+                if report.memories.is_multiple_of(1_000) {
                     progress.set_message(format!("{} memories", report.memories));
                 }
                 previous = Some(memory);

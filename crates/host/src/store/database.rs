@@ -1,7 +1,7 @@
 //! The LMDB environment: how it comes to be, is opened, and is opened again after a failure.
 
 use super::bad_sectors::Protected;
-use super::{StoreError, pages};
+use super::{StoreError, first_pages};
 use heed::byteorder::BigEndian;
 use heed::types::{Bytes, Str, U64, Unit};
 use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, WithoutTls};
@@ -61,7 +61,7 @@ impl Opened {
         }
         let file = File::open(folder.join(DATA_FILE)).map_err(StoreError::io)?;
         // LMDB would take the older of two commits without a word.
-        if let Err(what) = pages::check_first_pages(&file).map_err(StoreError::io)? {
+        if let Err(what) = first_pages::check(&file).map_err(StoreError::io)? {
             return Err(StoreError::Damaged(what));
         }
         let mut opened = open_in(folder, max_bytes)?;

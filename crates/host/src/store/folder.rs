@@ -181,8 +181,7 @@ impl Folder {
             if file.extension().is_some() {
                 continue;
             }
-            let read =
-                fs::read(&file).and_then(|secret| Ok((secret, fs::read(checksum_file(&file)))));
+            let read = fs::read(&file).map(|secret| (secret, fs::read(checksum_file(&file))));
             match read {
                 Ok((secret, Ok(written))) if written == checksum(&secret).as_bytes() => {}
                 // Made before there were checksums.

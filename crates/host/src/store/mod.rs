@@ -20,6 +20,7 @@
 mod audit;
 mod bad_sectors;
 mod database;
+mod first_pages;
 mod folder;
 mod generations;
 mod pages;
