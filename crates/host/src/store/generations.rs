@@ -214,3 +214,78 @@ pub enum ReadError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::RunState;
+    use crate::store::{CanisterRecord, Commit, Overlay, StableMemory, WASM_PAGE};
+
+    fn commit(store: &Store, generation: u64, units: &Overlay) {
+        let record = CanisterRecord {
+            canister_id: candid::Principal::anonymous(),
+            module_hash: None,
+            stable_pages: 2,
+            time: 0,
+            certified_data: serde_bytes::ByteBuf::new(),
+            canister_version: 0,
+            commit: 0,
+            generation,
+            settings: None,
+            run_state: RunState::Running,
+        };
+        store
+            .commit(&Commit {
+                canister: &record,
+                units,
+                requests: &[],
+                wasm: None,
+                prune_before: 0,
+            })
+            .unwrap();
+    }
+
+    fn first_byte(view: View, unit: u64) -> Result<u8, crate::store::StableError> {
+        let mut byte = [9];
+        StableMemory::new(view, None, 2).read(unit * UNIT_BYTES as u64, &mut byte)?;
+        Ok(byte[0])
+    }
+
+    #[test]
+    fn generations_are_apart_and_what_is_removed_reads_as_never_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), None).unwrap();
+        let mut memory = StableMemory::new(store.view().unwrap(), None, 2);
+        memory.write(0, &[1; 2 * WASM_PAGE as usize]).unwrap();
+        memory.accept();
+        commit(&store, 0, &memory.into_group().0);
+
+        let many: Vec<(u64, [u8; UNIT_BYTES])> = (0..20).map(|n| (n, [2; UNIT_BYTES])).collect();
+        let units = || many.iter().map(|(index, data)| (*index, data));
+        store.write_generation(1, units()).unwrap();
+        store.write_generation(2, units()).unwrap();
+        assert_eq!(first_byte(store.view().unwrap(), 3).unwrap(), 1);
+        let next = |generation| store.view().unwrap().in_generation(generation);
+        assert_eq!(first_byte(next(1), 3).unwrap(), 2);
+
+        // Only the past goes: there is none.
+        store.remove_leftovers(true).unwrap();
+        assert!(!next(1).is_blank().unwrap() && !next(2).is_blank().unwrap());
+        store.remove_generation(1).unwrap();
+        assert!(next(1).is_blank().unwrap());
+        // Not taken for a unit that was lost.
+        assert_eq!(first_byte(next(1), 3).unwrap(), 0);
+        assert_eq!(first_byte(next(2), 3).unwrap(), 2);
+        store.write_generation(1, units().take(2)).unwrap();
+        assert_eq!(first_byte(next(1), 3).unwrap(), 0);
+
+        // Another one becomes the present one, in one commit.
+        commit(&store, 2, &Overlay::default());
+        assert_eq!(first_byte(store.view().unwrap(), 3).unwrap(), 2);
+        assert_eq!(first_byte(store.view().unwrap(), 25).unwrap(), 0);
+        store.remove_leftovers(false).unwrap();
+        assert!(next(0).is_blank().unwrap() && next(1).is_blank().unwrap());
+        assert_eq!(store.view().unwrap().units().unwrap().count(), 20);
+        assert_eq!(first_byte(store.view().unwrap(), 3).unwrap(), 2);
+    }
+}
