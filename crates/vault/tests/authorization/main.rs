@@ -5,6 +5,7 @@
 //! the vault's code. A method of the interface that has no row fails the test, as does a row of no method.
 
 mod calls;
+mod contents;
 mod people;
 mod rows;
 mod rules;

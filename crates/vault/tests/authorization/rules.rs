@@ -91,6 +91,12 @@ fn is_live(state: OfMemory) -> bool {
     )
 }
 
+/// What the role may do with a memory that it may view; `None` where it may not, or the memory is not there.
+pub fn readable(role: &Role, state: OfMemory) -> Option<u32> {
+    let may = mask(role, state);
+    (is_live(state) && may != 0).then_some(may)
+}
+
 fn has(mask: u32, needed: u32) -> bool {
     mask & needed == needed
 }
