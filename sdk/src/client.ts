@@ -43,6 +43,11 @@ export interface ConnectOptions {
   queue?: UploadQueue;
   /** Chunks in flight at the most, of all uploads together; 8 by default. Each takes about 5 MB of memory. */
   window?: number;
+  /**
+   * Bytes of a chunk; what the vault takes at the most by default (1.8 MB). Smaller ones lose less when a slow connection breaks, and cost more messages.
+   * Content of one chunk travels in one message.
+   */
+  chunkSize?: number;
   /** Used instead of the platform's fetch. */
   fetch?: typeof fetch;
 }
@@ -92,7 +97,7 @@ export class Keepsake {
       callsFor: (signal: AbortSignal | undefined, onRetry: () => void) => this.#callsFor(signal, onRetry),
       config: () => this.config(),
     };
-    this.engine = new UploadEngine(host, queue, options.window);
+    this.engine = new UploadEngine(host, queue, options);
   }
 
   /** Connects. Fetches the host's root key where that is to be believed; else nothing is sent yet. */

@@ -1,6 +1,6 @@
 /**
  * Two lanes, four assets. Lane A uploads the original and creates the memory at once; lane B makes display, thumbnail and placeholder at the same
- * time, and each is added as soon as it and the memory are there. What is ready at the same moment travels together. A derivative that
+ * time, and each is added when it and the memory are there. What is ready within a second travels together. A derivative that
  * fails is tried again alone and reported; the memory stays.
  *
  * Uploading the same file again converges on the same memory: its key is its content's hash, and only derivatives that are missing are made.
@@ -55,6 +55,12 @@ export interface ProcessingResult {
 
 /** How often a derivative is made, at the most. */
 const ATTEMPTS = 2;
+
+/**
+ * Milliseconds for which a derivative that is ready waits for the others, to travel in one message with them: a message costs as much as
+ * 600 bytes of it, and on the Internet Computer takes longer than this anyway.
+ */
+const GATHER = 1_000;
 
 export async function processUpload(
   keepsake: Keepsake,
@@ -263,6 +269,7 @@ class DerivativeLane {
   readonly kinds: readonly DerivativeKind[];
   readonly #content: Content;
   #ready: Ready[] = [];
+  #taken = 0;
   #wake: (() => void) | undefined;
 
   constructor(content: Content, kinds: readonly DerivativeKind[]) {
@@ -271,16 +278,35 @@ class DerivativeLane {
     void this.#make(kinds, 1);
   }
 
-  /** All that became ready since the last time; waits for at least one. */
+  /** All that became ready since the last time; waits for at least one, and a little for the others. */
   async take(): Promise<Ready[]> {
     while (this.#ready.length === 0) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
+      await this.#next();
     }
+    let over = false;
+    const timer = setTimeout(() => {
+      over = true;
+      this.#awake();
+    }, GATHER);
+    while (!over && this.#taken + this.#ready.length < this.kinds.length) {
+      await this.#next();
+    }
+    clearTimeout(timer);
     const ready = this.#ready;
+    this.#taken += ready.length;
     this.#ready = [];
     return ready;
+  }
+
+  #next(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  #awake(): void {
+    this.#wake?.();
+    this.#wake = undefined;
   }
 
   async #make(kinds: readonly DerivativeKind[], attempt: number): Promise<void> {
@@ -313,8 +339,7 @@ class DerivativeLane {
 
   #hand(ready: Ready): void {
     this.#ready.push(ready);
-    this.#wake?.();
-    this.#wake = undefined;
+    this.#awake();
   }
 }
 

@@ -82,20 +82,23 @@ export class UploadEngine {
   readonly queue: UploadQueue;
   readonly held: HeldContent;
   readonly readers: ReaderClient;
+  readonly #chunkSize: number | undefined;
 
-  constructor(host: EngineHost, queue: UploadQueue, windowBound: number | undefined) {
+  constructor(host: EngineHost, queue: UploadQueue, options: { window?: number; chunkSize?: number }) {
     this.host = host;
     this.queue = queue;
-    this.window = new AdaptiveWindow(windowBound);
+    this.#chunkSize = options.chunkSize;
+    this.window = new AdaptiveWindow(options.window);
     this.held = new HeldContent(host.calls);
     this.readers = new ReaderClient(() => platform.startReader());
   }
 
-  /** The key by which an upload is found again: the same for the same file at the same place and the same capsule. */
-  async keyOf(content: Content, capsuleId: string): Promise<string> {
+  /** The key by which an upload is found again: the same for the same file at the same place, capsule and chunk size. */
+  async keyOf(content: Content, capsuleId: string, chunkSize: number): Promise<string> {
     const head = await content.slice(0, KEY_HEAD);
-    const facts = JSON.stringify([capsuleId, content.place || content.name, content.size, content.lastModified ?? null]);
-    const told = new TextEncoder().encode(facts);
+    const place = content.place || content.name;
+    const facts = [capsuleId, place, content.size, content.lastModified ?? null, chunkSize];
+    const told = new TextEncoder().encode(JSON.stringify(facts));
     const all = new Uint8Array(told.length + head.length);
     all.set(told);
     all.set(head, told.length);
@@ -110,7 +113,8 @@ export class UploadEngine {
    */
   async upload(content: Content, options: TransferOptions, pause: Pause): Promise<StoredBlob> {
     throwIfAborted(options.signal);
-    const { chunk_size: chunkSize } = await this.host.config();
+    const { chunk_size: most } = await this.host.config();
+    const chunkSize = Math.max(1, Math.min(Math.floor(this.#chunkSize ?? most), most));
     const meter = new ProgressMeter(content.size, options.onProgress);
     const blob =
       content.size <= chunkSize
@@ -189,7 +193,7 @@ class Transfer {
         return held;
       }
     }
-    const key = await this.#engine.keyOf(this.#content, capsuleId);
+    const key = await this.#engine.keyOf(this.#content, capsuleId, this.#chunkSize);
     for (let restarted = false; ; restarted = true) {
       const session = await this.#session(key);
       try {
