@@ -2,55 +2,43 @@
 // reloaded and the host killed in the middle of an upload; against a real vault.
 
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { build } from 'esbuild';
-import { chromium } from 'playwright-core';
 import sharp from 'sharp';
 
 import { DERIVATIVE_BOUNDS } from '../dist/index.js';
+import { launch, withoutChromium } from './chromium.js';
 import { fixture, folder, serve, sha256 } from './support.js';
 
 const CHUNK = 1_800_000;
 const sdk = fileURLToPath(new URL('..', import.meta.url));
-const executablePath = [process.env.KEEPSAKE_CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
-  (path) => path && existsSync(path),
-);
-const skip = executablePath ? false : 'Chromium is not installed (apt-get install chromium), or name it in KEEPSAKE_CHROMIUM';
+const skip = withoutChromium;
 
 let host;
 let site;
 let browser;
-let scratch;
 
 before(async () => {
   if (skip) {
     return;
   }
-  [host, site, scratch] = await Promise.all([serve(), serveSite(), folder()]);
-  browser = await chromium.launchPersistentContext(join(scratch.path, 'profile'), {
-    executablePath,
-    headless: true,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  });
+  [host, site, browser] = await Promise.all([serve(), serveSite(), launch()]);
 });
 
 after(async () => {
   await browser?.close();
-  site?.close();
-  await scratch?.remove();
+  await site?.close();
   await host?.stop();
 });
 
 /** The page's files and the fixtures on a port of this machine; nothing comes from elsewhere. */
 async function serveSite() {
-  const out = (await folder()).path;
-  await mkdir(out, { recursive: true });
+  const { path: out, remove } = await folder();
   await build({
     entryPoints: [join(sdk, 'test/page.js')],
     outfile: join(out, 'page.js'),
@@ -82,7 +70,7 @@ async function serveSite() {
     response.end(await read());
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { url: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() };
+  return { url: `http://127.0.0.1:${server.address().port}/`, close: () => (server.close(), remove()) };
 }
 
 async function open(seed, { window, target = host } = {}) {
