@@ -71,6 +71,11 @@ pub fn interface() -> PathBuf {
     workspace().join("interface/vault.did")
 }
 
+/// The scenario that every official client runs through.
+pub fn scenario() -> PathBuf {
+    workspace().join("tests/conformance/scenario.json")
+}
+
 /// The interface that existing clients rely on.
 pub fn contract() -> PathBuf {
     workspace().join("tests/contract/vault.did")

@@ -16,7 +16,11 @@ pub fn explain_client(error: &ClientError) -> String {
         }
         ClientError::Rejected {
             canister_id, code, ..
-        } if code.starts_with("DestinationInvalid") => {
+        } if code.starts_with("DestinationInvalid")
+            // It has no such method, or no code.
+            || code.ends_with("IC0536")
+            || code.ends_with("IC0537") =>
+        {
             format!(
                 "there is no vault {canister_id} here, or it is of another version: {error}; give its id with \
                  --canister-id (`keepsake serve` prints it; the usual one is {DEFAULT_CANISTER_ID})"

@@ -155,11 +155,11 @@ async fn missing_methods_missing_replies_and_rejects_are_told_apart() {
     let code = |reject: keepsake_host::message::Reject| (reject.code, reject.error_code.unwrap());
     assert_eq!(
         code(home.update("nothing", b"").await.unwrap_err()),
-        (RejectCode::DestinationInvalid, "IC0536".into())
+        (RejectCode::CanisterError, "IC0536".into())
     );
     assert_eq!(
         code(home.query("set", &arg(1)).await.unwrap_err()),
-        (RejectCode::DestinationInvalid, "IC0536".into())
+        (RejectCode::CanisterError, "IC0536".into())
     );
     assert_eq!(
         code(home.update("silent", &arg(21)).await.unwrap_err()),

@@ -16,7 +16,7 @@ pub fn stopped() -> Reject {
 /// Nothing is installed.
 pub fn no_module() -> Reject {
     Reject {
-        code: RejectCode::DestinationInvalid,
+        code: RejectCode::CanisterError,
         message: "no wasm module is installed".into(),
         error_code: Some("IC0537".into()),
     }
@@ -74,7 +74,7 @@ pub fn no_canister(id: &candid::Principal) -> Reject {
 /// The canister has no such method; `kind` is `update` or `query`.
 pub fn no_method(kind: &str, method: &str) -> Reject {
     Reject {
-        code: RejectCode::DestinationInvalid,
+        code: RejectCode::CanisterError,
         message: format!("Canister has no {kind} method '{method}'"),
         error_code: Some("IC0536".into()),
     }
