@@ -1,7 +1,12 @@
-//! Typed calls: a method for each call of the vault's interface that the upload engine and the command make so far.
+//! Typed calls: a method for each call of the vault's interface but `memories_list_by_capsule`, which is
+//! [`Vault::memories_list`], and `http_request`, which is for gateways.
 //!
 //! Arguments and results are Candid; queries carry node signatures and updates certificates, both verified by
-//! the agent. Calls are retried as [`RetryPolicy`] says, except the one that is not idempotent.
+//! the agent. Calls are retried as [`RetryPolicy`] says, except the two that are not idempotent.
+
+mod capsules;
+mod memories;
+mod uploads;
 
 use std::sync::Arc;
 
@@ -15,6 +20,10 @@ use keepsake_api::{
 use serde::de::DeserializeOwned;
 use serde_bytes::Bytes;
 
+pub use self::{
+    memories::MOST_IDS,
+    uploads::{LONGEST_PUT, MOST_HASHES},
+};
 use crate::{ClientError, RetryPolicy, connect};
 
 /// What a new memory is made from (`memories_create`); exactly one of these by construction.
