@@ -74,22 +74,26 @@ fn has_nextest() -> Result<bool> {
     Ok(status.success())
 }
 
-/// The official JavaScript client against a vault of ours.
+/// The official JavaScript client, and the TypeScript SDK, against a vault of ours.
 fn node(steps: &mut Steps, wasm: &Path) -> Result<()> {
-    let dir = root()?.join("tests/node");
-    if !dir.join("package.json").is_file() {
-        return Ok(());
-    }
-    let mut install = Command::new("npm");
-    steps.program(
-        "Node packages",
-        install
-            .args(["ci", "--no-audit", "--no-fund"])
-            .current_dir(&dir),
-    )?;
-    let mut test = Command::new("node");
-    test.arg("--test").current_dir(&dir);
-    test.env(VAULT_WASM, wasm);
-    test.env("KEEPSAKE_BIN", target()?.join("debug/keepsake"));
-    steps.program("Node tests", &mut test)
+    let conformance = root()?.join("tests/node");
+    npm(steps, "Node packages", &conformance, wasm, &CLEAN_INSTALL)?;
+    npm(steps, "Node tests", &conformance, wasm, &["test"])?;
+    let sdk = root()?.join("sdk");
+    npm(steps, "SDK packages", &sdk, wasm, &CLEAN_INSTALL)?;
+    npm(steps, "SDK", &sdk, wasm, &["run", "build"])?;
+    npm(steps, "SDK tests", &sdk, wasm, &["test"])?;
+    let earlier = ["run", "test:core5"];
+    npm(steps, "SDK over the agent's last version", &sdk, wasm, &earlier)
+}
+
+/// Exactly what the lock file says.
+const CLEAN_INSTALL: [&str; 3] = ["ci", "--no-audit", "--no-fund"];
+
+fn npm(steps: &mut Steps, name: &str, dir: &Path, wasm: &Path, args: &[&str]) -> Result<()> {
+    let mut command = Command::new("npm");
+    command.args(args).current_dir(dir);
+    command.env(VAULT_WASM, wasm);
+    command.env("KEEPSAKE_BIN", target()?.join("debug/keepsake"));
+    steps.program(name, &mut command)
 }
