@@ -98,16 +98,37 @@ fn every_image_begins_with_the_region_table() {
     }
 }
 
+/// Of the region table, or of the records taken together: the first field of the settings, the only record in their region.
 #[test]
 fn an_image_of_an_unknown_layout_is_refused_and_stays_as_it_is() {
     for image in all() {
-        let memory = image.memory();
-        memory.borrow_mut()[4] = 2;
-        let before = memory.borrow().clone();
-        match Vault::open(memory.clone()).map(|_| ()) {
-            Err(UnknownLayout::Version { found: 2, known: 1 }) => {}
-            other => panic!("{other:?}"),
+        let settings = settings_at(&image);
+        for (at, layout) in [(4, "region table"), (settings, "records")] {
+            let memory = image.memory();
+            assert_eq!(memory.borrow()[at], 1, "{layout}");
+            memory.borrow_mut()[at] = 2;
+            let before = memory.borrow().clone();
+            match Vault::open(memory.clone()).map(|_| ()) {
+                Err(UnknownLayout::Version { found: 2, known: 1 }) => {}
+                other => panic!("{layout}: {other:?}"),
+            }
+            let unchanged = before == *memory.borrow();
+            assert!(unchanged, "{layout}: a refused memory was changed");
         }
-        assert!(before == *memory.borrow(), "a refused memory was changed");
     }
+}
+
+/// Where the version of the records stands: behind the header of ic-stable-structures' Cell (8 bytes) and that of the record's array.
+fn settings_at(image: &Image) -> usize {
+    let memory = image.memory();
+    let bytes = memory.borrow();
+    let mut at = 36_864;
+    for entry in bytes[4_096..36_864].chunks_exact(4) {
+        if entry[3] == keepsake_vault::regions::SETTINGS {
+            assert_eq!(&bytes[at..at + 3], b"SCL");
+            return at + 9;
+        }
+        at += (entry[0] as usize | (entry[1] as usize) << 8 | (entry[2] as usize) << 16) * 4_096;
+    }
+    panic!("the settings have no bucket");
 }
