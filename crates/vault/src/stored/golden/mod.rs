@@ -4,6 +4,7 @@
 //! [`Records::past`], with what it means to the new build, and another one is written beside it. `KEEPSAKE_GOLDEN=add cargo test golden`
 //! writes what is missing, and never changes what is there.
 
+mod memories;
 mod records;
 
 use std::collections::{BTreeMap, BTreeSet};
