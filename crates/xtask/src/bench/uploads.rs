@@ -47,6 +47,16 @@ impl Scenario {
             ensure!(bytes == blob.first, "blob_read gave other bytes");
             self.create_by_reference(&blob).await?;
         }
+        for _ in 0..LARGE_UPLOADS {
+            // Before the chunk that it follows: what is hashed later shows what all else takes.
+            let session = self.begin(2).await?;
+            let (_, bytes) = self.fresh(self.chunk_size);
+            let args = (session, 1u32, &bytes);
+            let ((), n) = self.vault.update("uploads_put_chunk", args).await?;
+            let call = format!("uploads_put_chunk, {} bytes, not hashed yet", bytes.len());
+            self.samples.add(&call, n);
+            self.vault.update::<()>("uploads_abort", (session,)).await?;
+        }
         for _ in 0..CALLS {
             let session = self.begin(2).await?;
             let (_, bytes) = self.fresh(SMALL_BLOB);
