@@ -2,7 +2,7 @@
 //! secp256k1, keys of a browser's authenticator (Web Authentication), and those of canisters.
 
 use super::canister_signature::{CanisterKey, TrustedNetworks};
-use super::webauthn;
+use super::webauthn::{self, CoseKey, RsaKey};
 use p256::pkcs8::der::asn1::ObjectIdentifier;
 use p256::pkcs8::spki::SubjectPublicKeyInfoRef;
 
@@ -46,6 +46,8 @@ pub enum PublicKey {
     EcdsaSecp256k1(k256::ecdsa::VerifyingKey),
     /// A P-256 key of an authenticator, whose signatures come wrapped as Web Authentication assertions.
     WebAuthnP256(p256::ecdsa::VerifyingKey),
+    /// An RSA key of an authenticator, likewise.
+    WebAuthnRsa(RsaKey),
     /// A canister, such as Internet Identity.
     Canister(CanisterKey),
 }
@@ -83,7 +85,10 @@ impl PublicKey {
                     .map_err(|_| KeyError::Key)
             }
             (COSE, None) => {
-                p256_key(&webauthn::cose_point(key).ok_or(KeyError::Key)?).map(Self::WebAuthnP256)
+                match webauthn::cose_key(key).ok_or(KeyError::Key)? {
+                    CoseKey::P256(point) => p256_key(&point).map(Self::WebAuthnP256),
+                    CoseKey::Rsa(key) => Ok(Self::WebAuthnRsa(key)),
+                }
             }
             (CANISTER_SIGNATURE, None) => CanisterKey::read(key)
                 .map(Self::Canister)
@@ -126,6 +131,8 @@ impl PublicKey {
                 key.verify(message, &signature).map_err(|_| error)
             }
             Self::WebAuthnP256(key) => webauthn::verify(key, message, signature)
+                .ok_or(SignatureError("Web Authentication")),
+            Self::WebAuthnRsa(key) => webauthn::verify_rsa(key, message, signature)
                 .ok_or(SignatureError("Web Authentication")),
             Self::Canister(key) => key
                 .verify(message, signature, trusted)

@@ -1,49 +1,60 @@
-//! P-256 keys of browser authenticators (specification, "Web Authentication"): the key comes as a COSE map, a
+//! Keys of browser authenticators (specification, "Web Authentication"), on P-256 or RSA: the key comes as a COSE map, a
 //! signature as an assertion whose challenge is the signed message.
 
 use ciborium::Value;
 use p256::ecdsa::signature::Verifier;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// Nesting that a COSE key or an assertion needs; what is deeper is refused.
 const MAX_DEPTH: usize = 4;
 
-/// The uncompressed point in a COSE key that is of type EC2 (2), for ES256 (-7) on P-256 (1); `None` for
-/// anything else.
-pub(super) fn cose_point(cose: &[u8]) -> Option<Vec<u8>> {
+/// A key of an authenticator.
+#[derive(Clone, Debug)]
+pub(super) enum CoseKey {
+    /// The uncompressed point of a key of type EC2 (2), for ES256 (-7) on P-256 (1).
+    P256(Vec<u8>),
+    /// A key of type RSA (3), for RS256 (-257).
+    Rsa(RsaKey),
+}
+
+/// An RSA public key: modulus and exponent, big-endian. Of fewer than 2,048 or more than 8,192 bits it verifies nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RsaKey {
+    modulus: Vec<u8>,
+    exponent: Vec<u8>,
+}
+
+/// The longest modulus, in bytes.
+const MAX_MODULUS: usize = 1024;
+
+/// Reads a COSE key; `None` for anything but those of [`CoseKey`].
+pub(super) fn cose_key(cose: &[u8]) -> Option<CoseKey> {
     let Value::Map(entries) = decode(cose)? else {
         return None;
     };
-    let mut kind = None;
-    let mut algorithm = None;
-    let mut curve = None;
-    let mut x = None;
-    let mut y = None;
+    let mut fields = BTreeMap::new();
     for (key, value) in entries {
-        let Value::Integer(key) = key else {
-            return None;
-        };
-        let duplicate = match (i64::try_from(key).ok()?, value) {
-            (1, Value::Integer(value)) => kind.replace(i64::try_from(value).ok()?).is_some(),
-            (3, Value::Integer(value)) => algorithm.replace(i64::try_from(value).ok()?).is_some(),
-            (-1, Value::Integer(value)) => curve.replace(i64::try_from(value).ok()?).is_some(),
-            (-2, Value::Bytes(value)) => x.replace(value).is_some(),
-            (-3, Value::Bytes(value)) => y.replace(value).is_some(),
-            (1 | 3 | -1 | -2 | -3, _) => return None,
-            _ => false,
-        };
-        if duplicate {
+        let key = i64::try_from(key.as_integer()?).ok()?;
+        if fields.insert(key, value).is_some() {
             return None;
         }
     }
-    if (kind, algorithm, curve) != (Some(2), Some(-7), Some(1)) {
-        return None;
+    let number = |key| i64::try_from(fields.get(&key)?.as_integer()?).ok();
+    let bytes = |key| fields.get(&key)?.as_bytes().cloned();
+    match (number(1)?, number(3)?) {
+        (2, -7) if number(-1)? == 1 => {
+            let (x, y) = (bytes(-2)?, bytes(-3)?);
+            (x.len() == 32 && y.len() == 32)
+                .then(|| CoseKey::P256([&[4], x.as_slice(), y.as_slice()].concat()))
+        }
+        (3, -257) => {
+            let (modulus, exponent) = (bytes(-1)?, bytes(-2)?);
+            (modulus.len() <= MAX_MODULUS && exponent.len() <= 8)
+                .then_some(CoseKey::Rsa(RsaKey { modulus, exponent }))
+        }
+        _ => None,
     }
-    let (x, y) = (x?, y?);
-    if x.len() != 32 || y.len() != 32 {
-        return None;
-    }
-    Some([&[4], x.as_slice(), y.as_slice()].concat())
 }
 
 /// The part of an assertion's client data that is checked. The origin is not: which page asked is the browser's
@@ -55,12 +66,36 @@ struct ClientData {
     challenge: String,
 }
 
-/// Verifies an assertion over `message`; `None` where anything about it is not as it must be.
+/// Verifies an assertion over `message` by a key on P-256; `None` where anything about it is not as it must be.
 pub(super) fn verify(
     key: &p256::ecdsa::VerifyingKey,
     message: &[u8],
     assertion: &[u8],
 ) -> Option<()> {
+    let Asserted { signed, signature } = asserted(message, assertion)?;
+    let signature = p256::ecdsa::Signature::from_der(&signature).ok()?;
+    key.verify(&signed, &signature).ok()
+}
+
+/// As [`verify`], by an RSA key (PKCS #1 v1.5 with SHA-256).
+pub(super) fn verify_rsa(key: &RsaKey, message: &[u8], assertion: &[u8]) -> Option<()> {
+    let Asserted { signed, signature } = asserted(message, assertion)?;
+    let key = ring::signature::RsaPublicKeyComponents {
+        n: &key.modulus,
+        e: &key.exponent,
+    };
+    let algorithm = &ring::signature::RSA_PKCS1_2048_8192_SHA256;
+    key.verify(algorithm, &signed, &signature).ok()
+}
+
+/// What an authenticator has signed, and its signature.
+struct Asserted {
+    signed: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+/// Reads an assertion whose challenge is `message`.
+fn asserted(message: &[u8], assertion: &[u8]) -> Option<Asserted> {
     let value = match decode(assertion)? {
         Value::Tag(55799, value) => *value,
         value => value,
@@ -95,13 +130,12 @@ pub(super) fn verify(
     {
         return None;
     }
-    let signature = p256::ecdsa::Signature::from_der(&signature).ok()?;
     let signed = [
         authenticator_data.as_slice(),
         &super::sha256(&[&client_data]),
     ]
     .concat();
-    key.verify(&signed, &signature).ok()
+    Some(Asserted { signed, signature })
 }
 
 fn decode(bytes: &[u8]) -> Option<Value> {
@@ -152,6 +186,13 @@ mod tests {
     }
 
     fn assertion(secret: &p256::ecdsa::SigningKey, kind: &str, challenge: &[u8]) -> Vec<u8> {
+        signed_by(kind, challenge, |signed| {
+            let signature: p256::ecdsa::Signature = secret.sign(signed);
+            signature.to_der().as_bytes().to_vec()
+        })
+    }
+
+    fn signed_by(kind: &str, challenge: &[u8], sign: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
         let client = format!(
             r#"{{"type":"{kind}","challenge":"{}","origin":"http://localhost"}}"#,
             base64url(challenge)
@@ -162,13 +203,12 @@ mod tests {
             &crate::crypto::sha256(&[client.as_bytes()]),
         ]
         .concat();
-        let signature: p256::ecdsa::Signature = secret.sign(&signed);
         let map = Value::Map(vec![
             ("authenticator_data".into(), Value::Bytes(data)),
             ("client_data_json".into(), Value::Text(client)),
             (
                 "signature".into(),
-                Value::Bytes(signature.to_der().as_bytes().to_vec()),
+                Value::Bytes(sign(&signed)),
             ),
         ]);
         let mut bytes = Vec::new();
@@ -209,14 +249,53 @@ mod tests {
     }
 
     #[test]
+    fn assertions_by_rsa() {
+        use ring::signature::{KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
+        let pair = RsaKeyPair::from_pkcs8(include_bytes!("webauthn_rsa_test_key.der")).unwrap();
+        let public = ring::signature::RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
+        let cose = |modulus: &[u8]| {
+            let mut bytes = Vec::new();
+            let map = Value::Map(vec![
+                (1.into(), 3.into()),
+                (3.into(), (-257).into()),
+                ((-1).into(), Value::Bytes(modulus.to_vec())),
+                ((-2).into(), Value::Bytes(public.e.clone())),
+            ]);
+            ciborium::into_writer(&map, &mut bytes).unwrap();
+            bytes
+        };
+        let Some(CoseKey::Rsa(key)) = cose_key(&cose(&public.n)) else {
+            panic!("it is an RSA key")
+        };
+        let sign = |signed: &[u8]| {
+            let mut signature = vec![0; pair.public().modulus_len()];
+            let random = ring::rand::SystemRandom::new();
+            pair.sign(&RSA_PKCS1_SHA256, &random, signed, &mut signature)
+                .unwrap();
+            signature
+        };
+        let good = signed_by("webauthn.get", b"message", sign);
+        assert!(verify_rsa(&key, b"message", &good).is_some());
+        assert!(verify_rsa(&key, b"massage", &good).is_none());
+        assert!(verify_rsa(&key, b"message", &good[..good.len() - 1]).is_none());
+        let other = signed_by("webauthn.create", b"message", sign);
+        assert!(verify_rsa(&key, b"message", &other).is_none());
+        let mut modulus = public.n.clone();
+        modulus[100] ^= 1;
+        let Some(CoseKey::Rsa(other)) = cose_key(&cose(&modulus)) else {
+            panic!("it looks like an RSA key")
+        };
+        assert!(verify_rsa(&other, b"message", &good).is_none());
+        assert!(cose_key(&cose(&[1; 2000])).is_none());
+    }
+
+    #[test]
     fn assertions() {
         let secret = p256::ecdsa::SigningKey::from_slice(&[5; 32]).unwrap();
         let key = *secret.verifying_key();
         let point = key.to_encoded_point(false);
-        assert_eq!(
-            cose_point(&cose(point.as_bytes())).as_deref(),
-            Some(point.as_bytes())
-        );
+        let read = cose_key(&cose(point.as_bytes()));
+        assert!(matches!(read, Some(CoseKey::P256(read)) if read == point.as_bytes()));
 
         let good = assertion(&secret, "webauthn.get", b"message");
         assert!(verify(&key, b"message", &good).is_some());
