@@ -16,7 +16,8 @@ import { listMemories, listShared, type ListOptions, type MemorySummary } from '
 import { processUpload, type ProcessingOptions, type ProcessingResult } from './memories/processing.js';
 import { readAsset, type AssetContent, type AssetSelector } from './read.js';
 import { grantAccess, revokeAccess, type ShareOptions } from './share.js';
-import { DEFAULT_RETRY, type RetryPolicy } from './retry.js';
+import { Limit } from './limit.js';
+import { DEFAULT_RETRY, withRetry, type RetryPolicy } from './retry.js';
 import { UploadEngine, type StoredBlob, type TransferOptions } from './upload/engine.js';
 import { Pause } from './upload/pause.js';
 import type { QueuedUpload, UploadQueue } from './upload/queue.js';
@@ -68,6 +69,9 @@ export interface Upload {
   readonly paused: boolean;
 }
 
+/** Files that are made memories side by side: each holds its beginning and its derivatives in memory. */
+const MOST_PROCESSED = 8;
+
 /** Milliseconds that a request may take, and the rate below which a long one is given up (bytes a millisecond). */
 const REQUEST_TIME = 30_000;
 const SLOWEST = 16;
@@ -82,6 +86,7 @@ export class Keepsake {
   readonly engine: UploadEngine;
   readonly #retry: RetryPolicy;
   readonly #agentFor: ((signal: AbortSignal) => Agent) | undefined;
+  readonly #processing = new Limit(MOST_PROCESSED);
   #config: Promise<UploadConfig> | undefined;
   #ownCapsule: Promise<string> | undefined;
 
@@ -118,9 +123,11 @@ export class Keepsake {
     };
     const agent = HttpAgent.createSync({ ...settings, fetch: timed(send) });
     if (rootKey === 'fetch') {
-      await agent.fetchRootKey().catch((error: unknown) => {
-        throw connectionError('status', error);
-      });
+      const ask = () =>
+        agent.fetchRootKey().catch((error: unknown) => {
+          throw connectionError('status', error);
+        });
+      await withRetry({ ...DEFAULT_RETRY, ...options.retry }, ask);
     }
     const agentFor = (signal: AbortSignal) =>
       HttpAgent.createSync({
@@ -165,10 +172,11 @@ export class Keepsake {
 
   /**
    * Keeps a file as a memory with four assets: lane A uploads the original and creates the memory at once, lane B makes display, thumbnail and
-   * placeholder meanwhile, and each is added when it is ready. A derivative that fails is tried again alone and reported; the memory stays.
+   * placeholder meanwhile, and each is added when it is ready. A derivative that fails is tried again alone and reported; the memory stays. Any number of files
+   * may be handed over at once: some at a time are worked on.
    */
   uploadWithProcessing(source: Source, options: ProcessingOptions = {}): Promise<ProcessingResult> {
-    return processUpload(this, source, options);
+    return this.#processing.run(() => processUpload(this, source, options), options.signal);
   }
 
   /** Uploads that were interrupted, the oldest first. Uploading the same file again goes on where it stopped. */
@@ -191,7 +199,7 @@ export class Keepsake {
       if (entry.source === undefined) {
         continue;
       }
-      const { capsuleId, name, type } = entry;
+      const { capsuleId, name, type, about } = entry;
       // A path says its time itself; what is kept as a Blob may have lost it.
       const known = {
         ...options,
@@ -203,7 +211,7 @@ export class Keepsake {
       try {
         results.push(
           entry.withMemory
-            ? await this.uploadWithProcessing(entry.source, known)
+            ? await this.uploadWithProcessing(entry.source, { ...known, ...about })
             : await this.upload(entry.source, known).done,
         );
       } catch (error) {

@@ -11,7 +11,7 @@ export * from './errors.js';
 export { DEFAULT_RETRY, type RetryPolicy } from './retry.js';
 export { MOST_CHUNKS, type StoredBlob, type TransferOptions } from './upload/engine.js';
 export type { OnProgress, UploadPhase, UploadProgress } from './upload/progress.js';
-export { MemoryQueue, type QueuedUpload, type UploadQueue } from './upload/queue.js';
+export { MemoryQueue, type MemoryWords, type QueuedUpload, type UploadQueue } from './upload/queue.js';
 export { DEFAULT_WINDOW } from './upload/window.js';
 export {
   DERIVATIVE_BOUNDS,

@@ -11,6 +11,8 @@ import sharp from 'sharp';
 import {
   DERIVATIVE_BOUNDS,
   DerivativeError,
+  FileQueue,
+  assetMetadata,
   captureFacts,
   identify,
   processImageDerivatives,
@@ -149,7 +151,10 @@ test('the inline budget spent, placeholders become blobs', async () => {
   for (let left = budget; left > 50; left -= Math.min(left, most)) {
     await keepsake.calls.memories_add_inline_asset(
       filler.memoryId,
-      { bytes: noise(Math.min(left, most) - 50), metadata: (await import('../dist/index.js')).assetMetadata({ name: 'f', kind: 'metadata', type: 'text/plain', media: 'Note' }) },
+      {
+        bytes: noise(Math.min(left, most) - 50),
+        metadata: assetMetadata({ name: 'filler', kind: 'metadata', type: 'text/plain', media: 'Note' }),
+      },
       'filler',
     );
   }
@@ -210,6 +215,56 @@ test('a derivative that cannot be added is reported, and the others are there', 
   const repaired = await whole.uploadWithProcessing(fixture('handwritten-notes.jpg'));
   assert.equal(repaired.memoryId, result.memoryId);
   assert.ok(repaired.derivatives.every(({ status }) => status !== 'failed'));
+});
+
+test('a memory in the making goes on after a restart, with what was said of it', async () => {
+  const identity = newIdentity();
+  const queue = () => new FileQueue(join(scratch.path, 'making.json'));
+  // The original arrives; the memory cannot be created.
+  const first = await connect(host, {
+    identity,
+    queue: queue(),
+    retry: { giveUpAfter: 0 },
+    fetch: async (input, init) => {
+      const body = init?.body instanceof Uint8Array ? Buffer.from(init.body) : Buffer.alloc(0);
+      if (body.includes('memories_create')) {
+        throw new TypeError('fetch failed');
+      }
+      return fetch(input, init);
+    },
+  });
+  await assert.rejects(first.uploadWithProcessing(fixture('denali.webp'), { title: 'Denali', tags: ['mountain'] }));
+  const { calls, keepsake } = await counted({ identity, queue: queue() });
+  assert.equal((await keepsake.pendingUploads()).length, 1);
+  const [result] = await keepsake.resumeUploads();
+  assert.ok(result.blob.held);
+  assert.deepEqual(result.derivatives.map(({ status }) => status), ['added', 'added', 'added']);
+  const memory = await keepsake.memory(result.memoryId);
+  assert.deepEqual([memory.metadata.title, memory.metadata.tags], [['Denali'], ['mountain']]);
+  assert.deepEqual(await keepsake.pendingUploads(), []);
+  assert.ok(calls.length > 0);
+});
+
+test('many files at once are worked on some at a time', async () => {
+  const keepsake = await connect(host);
+  const small = await sharp({ create: { width: 40, height: 30, channels: 3, background: 'green' } }).png().toBuffer();
+  const files = Array.from({ length: 30 }, (_, n) => new File([small, `${n}`], `${n}.png`));
+  const results = await Promise.all(files.map((file) => keepsake.uploadWithProcessing(file)));
+  assert.equal(new Set(results.map(({ memoryId }) => memoryId)).size, 30);
+  assert.ok(results.every(({ derivatives }) => derivatives.every(({ status }) => status === 'added')));
+  let listed = 0;
+  for await (const { assetCount } of keepsake.memories()) {
+    listed += 1;
+    assert.equal(assetCount, 4);
+  }
+  assert.equal(listed, 30);
+});
+
+test('a queue that cannot be written costs no upload', async () => {
+  const keepsake = await connect(host, { queue: new FileQueue(fixture('denali.webp/uploads.json')) });
+  const { memoryId } = await keepsake.uploadWithProcessing(fixture('density_plot.png'));
+  assert.equal((await keepsake.memory(memoryId)).metadata.asset_count, 4);
+  assert.equal((await keepsake.upload(noise(2_000_000)).done).size, 2_000_000);
 });
 
 test('videos, notes and documents keep their original', async () => {

@@ -84,7 +84,7 @@ fn node(steps: &mut Steps, wasm: &Path) -> Result<()> {
     npm(steps, "SDK", &sdk, wasm, &["run", "build"])?;
     npm(steps, "SDK tests", &sdk, wasm, &["test"])?;
     let earlier = ["run", "test:core5"];
-    npm(steps, "SDK over the agent's last version", &sdk, wasm, &earlier)
+    npm(steps, "SDK over agent 5", &sdk, wasm, &earlier)
 }
 
 /// Exactly what the lock file says.

@@ -5,6 +5,7 @@
  */
 
 import { DerivativeError, messageOf } from '../errors.js';
+import { Limit } from '../limit.js';
 import { dimensionsOf, jpegIsComplete } from './dimensions.js';
 import {
   DERIVATIVE_BOUNDS,
@@ -20,8 +21,19 @@ import {
 /** How much of a file is searched for its size in pixels (bytes): JPEGs have embedded previews before it. */
 const HEADER = 1024 * 1024;
 
+/** Photos decoded side by side: each may take 600 MB. */
+const decoding = new Limit(2);
+
 /** Hands over each version as soon as it is ready, the smallest first. Never throws: what fails is handed over as its error. */
-export async function makeByCanvas(
+export function makeByCanvas(
+  blob: Blob,
+  kinds: readonly DerivativeKind[],
+  emit: (made: MadeDerivative) => void,
+): Promise<void> {
+  return decoding.run(() => makeAll(blob, kinds, emit));
+}
+
+async function makeAll(
   blob: Blob,
   kinds: readonly DerivativeKind[],
   emit: (made: MadeDerivative) => void,

@@ -9,6 +9,7 @@ import type { Sharp } from 'sharp';
 
 import type { Content } from '../content/content.js';
 import { DerivativeError, messageOf } from '../errors.js';
+import { Limit } from '../limit.js';
 import {
   DERIVATIVE_BOUNDS,
   LONGEST_FILE,
@@ -26,7 +27,7 @@ const DECODED = new Set(['image/jpeg', 'image/png', 'image/gif', 'image/webp', '
 
 type SharpModule = typeof import('sharp').default;
 
-/** Photos decoded side by side; more only wait for each other's memory. */
+/** Photos decoded side by side: each may take 600 MB. */
 const AT_ONCE = 2;
 
 let loading: Promise<SharpModule | undefined> | undefined;
@@ -39,21 +40,7 @@ function loadSharp(): Promise<SharpModule | undefined> {
   return loading;
 }
 
-let running = 0;
-const waiting: (() => void)[] = [];
-
-async function oneOfFew<T>(work: () => Promise<T>): Promise<T> {
-  while (running >= AT_ONCE) {
-    await new Promise<void>((resolve) => waiting.push(resolve));
-  }
-  running += 1;
-  try {
-    return await work();
-  } finally {
-    running -= 1;
-    waiting.shift()?.();
-  }
-}
+const decoding = new Limit(AT_ONCE);
 
 export const sharpDerivatives: DerivativeMaker = {
   async decodes(type) {
@@ -66,7 +53,7 @@ export const sharpDerivatives: DerivativeMaker = {
       kinds.forEach((kind) => emit({ kind, error }));
       return;
     }
-    await oneOfFew(() => makeAll(sharp, content, kinds, emit));
+    await decoding.run(() => makeAll(sharp, content, kinds, emit));
   },
 };
 

@@ -13,21 +13,17 @@ import { EXIF_HEAD, captureFacts, fileTime, type CaptureFacts } from '../capture
 import { said, type Keepsake, type UploadOptions } from '../client.js';
 import type { Content, Source } from '../content/content.js';
 import { DERIVATIVE_KINDS, type Derivative, type DerivativeKind } from '../derivatives/rules.js';
-import { BudgetExceededError, InvalidArgumentError, throwIfAborted } from '../errors.js';
+import { BudgetExceededError, InvalidArgumentError, isTransient, throwIfAborted } from '../errors.js';
 import { MEDIA_HEAD, identify, type Media } from '../media.js';
 import type { StoredBlob } from '../upload/engine.js';
 import { Pause } from '../upload/pause.js';
+import type { MemoryWords } from '../upload/queue.js';
 import { platform } from '#platform';
 import { createMemoryFromBlob } from './helpers.js';
 import { assetKind, assetMetadata, metadataBase, type MemoryDescription } from './metadata.js';
 
-/** How a file becomes a memory. */
-export interface ProcessingOptions extends UploadOptions {
-  /** The file's name by default. */
-  title?: string;
-  description?: string;
-  tags?: string[];
-  people?: string[];
+/** How a file becomes a memory. The title is the file's name by default. */
+export interface ProcessingOptions extends UploadOptions, MemoryWords {
   /** Told once the original is kept and the memory exists. */
   onMemory?: (memoryId: string) => void;
   /** Told of each derivative's fate. */
@@ -70,7 +66,39 @@ export async function processUpload(
   const { name, type, lastModified } = options;
   const content = await platform.openContent(source, said({ name, type, lastModified }));
   const capsuleId = options.capsuleId ?? (await keepsake.ownCapsule());
-  return new Processing(keepsake, content, capsuleId, options).run();
+  const processing = new Processing(keepsake, content, capsuleId, options);
+  if (content.persistent === undefined) {
+    return processing.run();
+  }
+  // Noted from the first byte to the last derivative: whatever is interrupted between them goes on.
+  const { notes } = keepsake.engine;
+  const key = await keepsake.engine.keyOf(content, capsuleId);
+  const { title, description, tags, people } = options;
+  if (!(await notes.find(key))?.withMemory) {
+    await notes.put({
+      key,
+      capsuleId,
+      session: undefined,
+      name: content.name,
+      size: content.size,
+      type: content.type,
+      lastModified: content.lastModified,
+      source: content.persistent,
+      withMemory: true,
+      about: { title, description, tags, people },
+      queuedAt: Date.now(),
+    });
+  }
+  try {
+    const result = await processing.run();
+    await notes.remove(key);
+    return result;
+  } catch (error) {
+    if (!isTransient(error)) {
+      await notes.remove(key);
+    }
+    throw error;
+  }
 }
 
 type Ready = { kind: DerivativeKind; derivative: Derivative } | { kind: DerivativeKind; error: Error };

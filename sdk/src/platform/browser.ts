@@ -171,7 +171,8 @@ async function openContent(source: Source, options: SourceOptions = {}): Promise
     size: blob ? blob.size : bytes.length,
     type: options.type ?? blob?.type ?? '',
     lastModified: options.lastModified ?? file?.lastModified,
-    place: file?.webkitRelativePath ?? '',
+    // A file that was kept in the queue has lost its folder, and has to be found again all the same.
+    place: '',
     source: blob ? { kind: 'blob', blob } : { kind: 'bytes', bytes },
     persistent: blob,
     async slice(offset, length) {

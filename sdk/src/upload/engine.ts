@@ -24,11 +24,12 @@ import {
   throwIfAborted,
 } from '../errors.js';
 import { bytesEqual, toHex } from '../hex.js';
+import { Limit } from '../limit.js';
 import { platform } from '#platform';
 import { HeldContent } from './held.js';
 import { Pause } from './pause.js';
 import { ProgressMeter, type OnProgress } from './progress.js';
-import type { UploadQueue } from './queue.js';
+import { Notes, type UploadQueue } from './queue.js';
 import { ChunkSet } from './ranges.js';
 import { AdaptiveWindow } from './window.js';
 
@@ -37,6 +38,9 @@ export const MOST_CHUNKS = 16_384;
 
 /** How often a session is completed with chunks that the vault says it lacks, after the first pass. */
 const MOST_REPAIRS = 8;
+
+/** Uploads of several chunks at the same time: fewer than the sessions that a caller may have open in a capsule. */
+const MOST_TRANSFERS = 32;
 
 /** How much of a file's beginning goes into the key of its session (bytes). */
 const KEY_HEAD = 64 * 1024;
@@ -63,7 +67,7 @@ export interface TransferOptions {
    * is read once, hashed while it is sent. `always`: longer content is hashed first, which reads it twice. `never`: everything is sent.
    */
   skipHeld?: 'auto' | 'always' | 'never' | undefined;
-  /** Whether the queue notes it as the original of a memory; set by `uploadWithProcessing`. */
+  /** Whether it is the original of a memory, whose entry in the queue is its creator's; set by `uploadWithProcessing`. */
   withMemory?: boolean | undefined;
 }
 
@@ -80,13 +84,16 @@ export class UploadEngine {
   readonly host: EngineHost;
   readonly window: AdaptiveWindow;
   readonly queue: UploadQueue;
+  readonly notes: Notes;
   readonly held: HeldContent;
   readonly readers: ReaderClient;
   readonly #chunkSize: number | undefined;
+  readonly #transfers = new Limit(MOST_TRANSFERS);
 
   constructor(host: EngineHost, queue: UploadQueue, options: { window?: number; chunkSize?: number }) {
     this.host = host;
     this.queue = queue;
+    this.notes = new Notes(queue);
     this.#chunkSize = options.chunkSize;
     this.window = new AdaptiveWindow(options.window);
     this.held = new HeldContent(host.calls);
@@ -94,7 +101,8 @@ export class UploadEngine {
   }
 
   /** The key by which an upload is found again: the same for the same file at the same place, capsule and chunk size. */
-  async keyOf(content: Content, capsuleId: string, chunkSize: number): Promise<string> {
+  async keyOf(content: Content, capsuleId: string): Promise<string> {
+    const chunkSize = await this.#chunkLength();
     const head = await content.slice(0, KEY_HEAD);
     const place = content.place || content.name;
     const facts = [capsuleId, place, content.size, content.lastModified ?? null, chunkSize];
@@ -113,15 +121,22 @@ export class UploadEngine {
    */
   async upload(content: Content, options: TransferOptions, pause: Pause): Promise<StoredBlob> {
     throwIfAborted(options.signal);
-    const { chunk_size: most } = await this.host.config();
-    const chunkSize = Math.max(1, Math.min(Math.floor(this.#chunkSize ?? most), most));
+    const chunkSize = await this.#chunkLength();
     const meter = new ProgressMeter(content.size, options.onProgress);
     const blob =
       content.size <= chunkSize
         ? await this.#small(content, options, pause, meter)
-        : await new Transfer(this, content, options, pause, meter, chunkSize).run();
+        : await this.#transfers.run(
+            () => new Transfer(this, content, options, pause, meter, chunkSize).run(),
+            options.signal,
+          );
     meter.finish();
     return blob;
+  }
+
+  async #chunkLength(): Promise<number> {
+    const { chunk_size: most } = await this.host.config();
+    return Math.max(1, Math.min(Math.floor(this.#chunkSize ?? most), most));
   }
 
   /** One message. The bytes are in memory as a whole, so that they are hashed and sent from the same place. */
@@ -193,12 +208,15 @@ class Transfer {
         return held;
       }
     }
-    const key = await this.#engine.keyOf(this.#content, capsuleId, this.#chunkSize);
+    const key = await this.#engine.keyOf(this.#content, capsuleId);
     for (let restarted = false; ; restarted = true) {
       const session = await this.#session(key);
       try {
         const blob = await this.#complete(session);
-        await this.#engine.queue.remove(key);
+        // Of what becomes a memory, the entry stays until that is there.
+        if (!this.#options.withMemory) {
+          await this.#engine.notes.remove(key);
+        }
         return blob;
       } catch (error) {
         const sessionGone = error instanceof NotFoundError || error instanceof ConflictError;
@@ -211,7 +229,7 @@ class Transfer {
         if (!isTransient(error)) {
           // What cannot be resumed usefully would only take the vault's space. That it fails changes nothing: sessions expire.
           await this.#engine.host.calls.uploads_abort(session).catch(() => {});
-          await this.#engine.queue.remove(key);
+          await this.#engine.notes.remove(key);
         }
         throw error;
       }
@@ -220,8 +238,7 @@ class Transfer {
 
   /** The session of an earlier run where it is still open, else that of the key. */
   async #session(key: string): Promise<bigint> {
-    const entries = await this.#engine.queue.list();
-    const earlier = entries.find((entry) => entry.key === key)?.session;
+    const earlier = (await this.#engine.notes.find(key))?.session;
     if (earlier !== undefined) {
       try {
         const { state, expected_chunks: chunks } = await this.#calls.uploads_status(BigInt(earlier));
@@ -243,8 +260,8 @@ class Transfer {
 
   async #queued(key: string, session: bigint | undefined): Promise<void> {
     const content = this.#content;
-    const known = (await this.#engine.queue.list()).find((entry) => entry.key === key);
-    await this.#engine.queue.put({
+    const known = await this.#engine.notes.find(key);
+    await this.#engine.notes.put({
       key,
       capsuleId: this.#options.capsuleId,
       session: session?.toString(),
@@ -253,7 +270,8 @@ class Transfer {
       type: content.type,
       lastModified: content.lastModified,
       source: content.persistent,
-      withMemory: this.#options.withMemory ?? known?.withMemory ?? false,
+      withMemory: this.#options.withMemory ?? false,
+      about: known?.about,
       queuedAt: known?.queuedAt ?? Date.now(),
     });
   }

@@ -20,8 +20,18 @@ export interface QueuedUpload {
   source: string | Blob | undefined;
   /** Whether it is an upload by `uploadWithProcessing`, which creates a memory in the end. */
   withMemory: boolean;
+  /** What is said of that memory. */
+  about?: MemoryWords | undefined;
   /** Milliseconds since 1970 UTC. */
   queuedAt: number;
+}
+
+/** What people say of a memory. */
+export interface MemoryWords {
+  title?: string | undefined;
+  description?: string | undefined;
+  tags?: string[] | undefined;
+  people?: string[] | undefined;
 }
 
 /** Where the queue is kept. Every change is on disk when its promise resolves. */
@@ -46,5 +56,33 @@ export class MemoryQueue implements UploadQueue {
 
   async list(): Promise<QueuedUpload[]> {
     return [...this.#entries.values()].sort((a, b) => a.queuedAt - b.queuedAt);
+  }
+}
+
+/** A queue as uploads use it: where it cannot be written, for want of space for example, they go on without. */
+export class Notes {
+  readonly #queue: UploadQueue;
+
+  constructor(queue: UploadQueue) {
+    this.#queue = queue;
+  }
+
+  /** The entry with this key, where there is one. */
+  async find(key: string): Promise<QueuedUpload | undefined> {
+    const entries = await this.#queue.list().catch(() => []);
+    return entries.find((entry) => entry.key === key);
+  }
+
+  async put(entry: QueuedUpload): Promise<void> {
+    try {
+      await this.#queue.put(entry);
+    } catch {
+      // The file itself may be what does not fit.
+      await this.#queue.put({ ...entry, source: undefined }).catch(() => {});
+    }
+  }
+
+  async remove(key: string): Promise<void> {
+    await this.#queue.remove(key).catch(() => {});
   }
 }
