@@ -115,10 +115,12 @@ impl<M: StableMemory> Vault<M> {
         for asset in memory.record.assets {
             let asset_id = asset.id().to_string();
             let may_read = may.has(asset.needed_to_read());
-            let metadata = asset
-                .metadata
-                .clone()
-                .on_the_wire(asset.len(), asset.sha256());
+            let mut metadata = asset.metadata.clone();
+            if asset.is_external() && !may_read {
+                // Whoever has the address of content kept elsewhere may have the content.
+                metadata.forget_address();
+            }
+            let metadata = metadata.on_the_wire(asset.len(), asset.sha256());
             match asset.content {
                 StoredAsset::Inline { place, .. } => inline_assets.push(MemoryAssetInline {
                     asset_id,
@@ -148,8 +150,8 @@ impl<M: StableMemory> Vault<M> {
                 } => blob_external_assets.push(MemoryAssetBlobExternal {
                     asset_id,
                     location: location.0,
-                    storage_key,
-                    url,
+                    storage_key: if may_read { storage_key } else { String::new() },
+                    url: url.filter(|_| may_read),
                     metadata,
                 }),
             }

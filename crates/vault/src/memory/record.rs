@@ -79,6 +79,11 @@ impl AssetRecord {
         }
     }
 
+    /// Whether the content is kept elsewhere.
+    pub fn is_external(&self) -> bool {
+        matches!(self.content, StoredAsset::External { .. })
+    }
+
     /// What reading the content takes: a derivative is part of viewing, everything else is downloading.
     pub fn needed_to_read(&self) -> Permissions {
         match self.metadata.base.asset_type.0 {

@@ -198,6 +198,13 @@ impl From<AssetMetadata> for StoredAssetMetadata {
 }
 
 impl StoredAssetMetadata {
+    /// Leaves out where the content is kept.
+    pub fn forget_address(&mut self) {
+        self.base.url = None;
+        self.base.storage_key = None;
+        self.base.bucket = None;
+    }
+
     /// The wire form, for content of this length and hash.
     pub fn on_the_wire(self, bytes: u64, sha256: Option<[u8; 32]>) -> AssetMetadata {
         let base = AssetMetadataBase {

@@ -117,7 +117,15 @@ impl Driver {
                     });
                 }
                 Place::External { location, key, url } => {
-                    let (location, storage_key, url) = (*location, key.clone(), url.clone());
+                    let (location, mut storage_key, mut url) =
+                        (*location, key.clone(), url.clone());
+                    let mut metadata = metadata;
+                    // The address of an original is as good as its content.
+                    if !self.model.may_read(who, &id, asset, self.now) {
+                        (storage_key, url) = (String::new(), None);
+                        let base = metadata.base_mut();
+                        (base.url, base.storage_key, base.bucket) = (None, None, None);
+                    }
                     expected.blob_external_assets.push(MemoryAssetBlobExternal {
                         asset_id,
                         location,
