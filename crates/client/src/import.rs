@@ -1,13 +1,14 @@
 //! A file becomes a memory: its original untouched, and for a photo its display, thumbnail and placeholder.
 //!
-//! Two lanes. Lane A uploads the original and creates the memory at once; lane B decodes the photo meanwhile, and
-//! its derivatives are added as they are ready. A derivative that fails is reported and leaves the memory as it
-//! is.
+//! Two lanes. Lane A uploads the original and creates the memory at once; lane B decodes the photo meanwhile, its
+//! derivatives travel as they are ready, and one call adds them. A derivative that fails is reported and leaves the
+//! memory as it is.
 //!
 //! Running again converges: content that the capsule holds is found by length and SHA-256 and does not travel;
 //! derivatives that are missing, and only these, are made and added; nothing is ever added twice, because the memory's
 //! key is its content's hash and a derivative's is its kind.
 
+mod adding;
 mod facts;
 
 use std::{
@@ -19,18 +20,22 @@ use std::{
     },
 };
 
+use futures::{StreamExt, stream};
 use keepsake_api::{
-    AssetType, Error as VaultError, InlineAssetInput, InternalBlobAssetInput, Memory, MemoryType,
-    UploadConfig,
+    AssetType, Error as VaultError, InternalBlobAssetInput, Memory, MemoryType, UploadConfig,
 };
 use tokio::{
     sync::{Mutex, Semaphore, mpsc},
     task::spawn_blocking,
 };
 
-use self::facts::{Facts, MEGAPIXELS_AT_ONCE};
+use self::{
+    adding::{Adding, Brought},
+    facts::{Facts, MEGAPIXELS_AT_ONCE},
+};
 use crate::{
     ClientError, Content, StoredBlob, Uploader, Vault,
+    asked::Asked,
     capture::CaptureTime,
     derivatives::{self, Derivative, Kind},
     download::assets_of,
@@ -105,6 +110,9 @@ pub struct Importer {
     uploader: Uploader,
     capsule_id: String,
     inline_max: usize,
+    /// Nothing was in the capsule when the run began: what it holds now, this run brought.
+    began_empty: bool,
+    asked: Asked,
     known: Mutex<Known>,
     /// Files of one length one after the other, so that a second copy finds the first.
     lengths: Mutex<HashMap<u64, Arc<Mutex<()>>>>,
@@ -115,16 +123,19 @@ pub struct Importer {
 }
 
 impl Importer {
-    /// Learns what `capsule_id` holds. The caller must be allowed to read and write it.
+    /// Learns the vault's limits, and whether `capsule_id` holds anything. The caller must be allowed to read and
+    /// write it.
     pub async fn open(vault: Vault, capsule_id: &str) -> Result<Self, ClientError> {
         let config: UploadConfig = vault.upload_config().await?;
-        let known = Known::list(&vault, capsule_id).await?;
+        let status = vault.capsule_status(capsule_id).await?;
         Ok(Importer {
             uploader: Uploader::new(vault.clone(), &config),
             vault,
             capsule_id: capsule_id.to_owned(),
             inline_max: usize::try_from(config.inline_max).unwrap_or(usize::MAX),
-            known: Mutex::new(known),
+            began_empty: status.memories == 0 && status.bytes == 0,
+            asked: Asked::default(),
+            known: Mutex::new(Known::default()),
             lengths: Mutex::new(HashMap::new()),
             decoding: Arc::new(Semaphore::new(MEGAPIXELS_AT_ONCE as usize)),
             inline_spent: AtomicBool::new(false),
@@ -162,12 +173,13 @@ impl Importer {
         if self.gone.load(Ordering::Relaxed) {
             return Err(ClientError::NotTried);
         }
-        match self.already_there(&facts).await? {
-            Some((memory, sha256)) => {
+        match self.whats_there(&facts).await? {
+            There::Memory(memory, sha256) => {
                 progress.sent(facts.file.len);
                 self.repair(&facts, &memory, sha256, progress).await
             }
-            None => self.create(&facts, progress).await,
+            There::Blob(blob) => self.create(&facts, Some(blob), progress).await,
+            There::Nothing => self.create(&facts, None, progress).await,
         }
     }
 
@@ -180,40 +192,51 @@ impl Importer {
         lengths.entry(len).or_default().clone()
     }
 
-    /// The memory that has this file as its original, and the file's hash. The file is read for it only where
-    /// an original of the same length is there.
-    async fn already_there(
-        &self,
-        facts: &Facts,
-    ) -> Result<Option<(Memory, [u8; 32])>, ClientError> {
+    /// What the capsule has of this file. The file is read for it only where the capsule may have something.
+    async fn whats_there(&self, facts: &Facts) -> Result<There, ClientError> {
         let len = facts.file.len;
-        {
-            let mut known = self.known.lock().await;
-            known.learn(&self.vault, len).await?;
-            if !known.has_len(len) {
-                return Ok(None);
-            }
+        if self.began_empty && !self.known.lock().await.has_len(len) {
+            return Ok(There::Nothing);
         }
         let file = facts.file.clone();
         let sha256 = blocking(move || file.sha256()).await?;
-        let found = {
+        let mut found = {
             let known = self.known.lock().await;
             known.find(len, &sha256).map(str::to_owned)
         };
-        let Some(memory_id) = found else {
-            return Ok(None);
-        };
-        match self.vault.memories_read(&memory_id).await {
-            Ok(memory) => Ok(Some((memory, sha256))),
-            Err(ClientError::Vault {
-                error: VaultError::NotFound,
-                ..
-            }) => {
-                self.known.lock().await.remove(len, &sha256);
-                Ok(None)
+        let mut held = None;
+        if found.is_none() && !self.began_empty {
+            held = self
+                .asked
+                .held(&self.vault, &self.capsule_id, sha256)
+                .await?;
+            // Hashes find blobs; short originals may be inline.
+            let perhaps_inline = usize::try_from(len).is_ok_and(|len| len <= self.inline_max);
+            if held.is_some() || perhaps_inline {
+                let mut known = self.known.lock().await;
+                known.list_once(&self.vault, &self.capsule_id).await?;
+                known.learn(&self.vault, len).await?;
+                found = known.find(len, &sha256).map(str::to_owned);
             }
-            Err(e) => Err(e),
         }
+        if let Some(memory_id) = found {
+            match self.vault.memories_read(&memory_id).await {
+                Ok(memory) => return Ok(There::Memory(Box::new(memory), sha256)),
+                Err(ClientError::Vault {
+                    error: VaultError::NotFound,
+                    ..
+                }) => self.known.lock().await.remove(len, &sha256),
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(match held {
+            Some(held) if held.size == len => There::Blob(StoredBlob {
+                id: held.blob_id,
+                sha256,
+                len,
+            }),
+            _ => There::Nothing,
+        })
     }
 
     /// Adds what a memory lacks.
@@ -252,17 +275,52 @@ impl Importer {
         ))
     }
 
-    /// Both lanes for a file that is new.
-    async fn create(&self, facts: &Facts, progress: &dyn Progress) -> Result<Kept, ClientError> {
+    /// Both lanes for a file that no memory has. `held` is a blob with its content, where the capsule has one.
+    async fn create(
+        &self,
+        facts: &Facts,
+        held: Option<StoredBlob>,
+        progress: &dyn Progress,
+    ) -> Result<Kept, ClientError> {
         let ready = self.make_derivatives(facts, facts.wanted());
+        let (memory_id, sha256) = match held {
+            Some(blob) => match self.create_from(facts, &blob).await {
+                Ok(memory_id) => {
+                    progress.sent(blob.len);
+                    (memory_id, blob.sha256)
+                }
+                // Nothing referenced it, and it was cleared away meanwhile.
+                Err(e) if e.invalid_argument().is_some() => {
+                    self.upload_and_create(facts, progress).await?
+                }
+                Err(e) => return Err(e),
+            },
+            None => self.upload_and_create(facts, progress).await?,
+        };
+        let fates = self
+            .add_derivatives(facts, &memory_id, facts.wanted(), ready, progress)
+            .await;
+        Ok(facts.kept(Fate::Created, memory_id, sha256, fates))
+    }
+
+    async fn upload_and_create(
+        &self,
+        facts: &Facts,
+        progress: &dyn Progress,
+    ) -> Result<(String, [u8; 32]), ClientError> {
         let blob = self.upload_original(facts, progress).await?;
+        let memory_id = self.create_from(facts, &blob).await?;
+        Ok((memory_id, blob.sha256))
+    }
+
+    async fn create_from(&self, facts: &Facts, blob: &StoredBlob) -> Result<String, ClientError> {
         let memory_id = self
             .vault
             .memories_create_with_internal_blobs(
                 &self.capsule_id,
                 &facts.memory_metadata(),
                 &[InternalBlobAssetInput {
-                    blob_id: blob.id,
+                    blob_id: blob.id.clone(),
                     metadata: facts.original_metadata(),
                 }],
                 &format!("original:{}", hex::encode(blob.sha256)),
@@ -272,10 +330,7 @@ impl Importer {
             .lock()
             .await
             .add(blob.len, blob.sha256, memory_id.clone());
-        let fates = self
-            .add_derivatives(facts, &memory_id, facts.wanted(), ready, progress)
-            .await;
-        Ok(facts.kept(Fate::Created, memory_id, blob.sha256, fates))
+        Ok(memory_id)
     }
 
     async fn upload_original(
@@ -335,7 +390,7 @@ impl Importer {
         receiver
     }
 
-    /// Adds derivatives to a memory as they become ready.
+    /// Brings derivatives into the vault as they become ready, and adds them to their memory in one call.
     async fn add_derivatives(
         &self,
         facts: &Facts,
@@ -344,21 +399,33 @@ impl Importer {
         mut ready: mpsc::Receiver<(Kind, Result<Derivative, String>)>,
         progress: &dyn Progress,
     ) -> Vec<(Kind, DerivativeFate)> {
+        let adding = Adding {
+            importer: self,
+            facts,
+            memory_id,
+        };
+        let adding = &adding;
+        let brought: Vec<(Kind, Result<Brought, String>)> =
+            stream::poll_fn(|context| ready.poll_recv(context))
+                .map(|(kind, made)| async move {
+                    let brought = match made {
+                        Ok(derivative) => adding.bring(derivative).await,
+                        Err(reason) => Err(reason),
+                    };
+                    (kind, brought)
+                })
+                .buffer_unordered(Kind::ALL.len())
+                .collect()
+                .await;
         let mut fates = Vec::new();
-        while let Some((kind, result)) = ready.recv().await {
-            let added = match result {
-                Ok(_) if self.gone.load(Ordering::Relaxed) => {
-                    Err(ClientError::NotTried.to_string())
-                }
-                Ok(derivative) => {
-                    let added = self.add_derivative(facts, memory_id, derivative).await;
-                    if matches!(added, Err(ClientError::Unreachable { .. })) {
-                        self.gone.store(true, Ordering::Relaxed);
-                    }
-                    added.map_err(|e| e.to_string())
-                }
-                Err(reason) => Err(reason),
-            };
+        let mut to_add = Vec::new();
+        for (kind, brought) in brought {
+            match brought {
+                Ok(brought) => to_add.push((kind, brought)),
+                Err(reason) => fates.push((kind, DerivativeFate::Failed(reason))),
+            }
+        }
+        for (kind, added) in adding.add(to_add).await {
             let fate = match added {
                 Ok(()) => {
                     progress.derivative(kind);
@@ -375,57 +442,16 @@ impl Importer {
                 fates.push((kind, DerivativeFate::Failed(reason)));
             }
         }
+        fates.sort_by_key(|(kind, _)| *kind);
         fates
     }
+}
 
-    /// Placeholders inline while the capsule's inline budget lasts; everything else, and placeholders beyond it,
-    /// as blobs.
-    async fn add_derivative(
-        &self,
-        facts: &Facts,
-        memory_id: &str,
-        derivative: Derivative,
-    ) -> Result<(), ClientError> {
-        let metadata = facts.derivative_metadata(&derivative);
-        let idem = format!("derivative:{}", derivative.kind.name());
-        let inline = derivative.kind == Kind::Placeholder
-            && derivative.bytes.len() <= self.inline_max
-            && !self.inline_spent.load(Ordering::Relaxed);
-        let bytes: Arc<[u8]> = derivative.bytes.into();
-        if inline {
-            let asset = InlineAssetInput {
-                bytes: bytes.to_vec().into(),
-                metadata: metadata.clone(),
-            };
-            match self
-                .vault
-                .memories_add_inline_asset(memory_id, &asset, &idem)
-                .await
-            {
-                Ok(_) => return Ok(()),
-                Err(ClientError::Vault {
-                    error: VaultError::ResourceExhausted,
-                    ..
-                }) => self.inline_spent.store(true, Ordering::Relaxed),
-                Err(e) => return Err(e),
-            }
-        }
-        let content = Content::Bytes {
-            bytes,
-            // Two photos may have equal placeholders; their uploads must not meet in one session.
-            label: format!("{memory_id}/{}", derivative.kind.name()),
-        };
-        let blob = self
-            .uploader
-            .upload(&self.capsule_id, &content, &|_| {})
-            .await?;
-        let asset = InternalBlobAssetInput {
-            blob_id: blob.id,
-            metadata,
-        };
-        self.vault
-            .memories_add_asset(memory_id, &asset, &idem)
-            .await?;
-        Ok(())
-    }
+/// What the capsule has of a file.
+enum There {
+    Nothing,
+    /// A blob with its content, of no memory that has it as its original.
+    Blob(StoredBlob),
+    /// A memory with it as its original, and the file's hash.
+    Memory(Box<Memory>, [u8; 32]),
 }

@@ -1,7 +1,6 @@
-//! What a capsule already holds, by length and SHA-256 of the originals, so that content that is there need not
-//! travel.
+//! Which memories have which originals, by length and SHA-256, so that what is kept is not kept twice.
 //!
-//! One listing at the start; headers that carry the original's hash are enough, and of the others only those
+//! One listing, and only for a run that meets content which the capsule may hold; headers that carry the original's hash are enough, and of the others only those
 //! memories are read whose size allows that the file in question is their original.
 
 use std::collections::HashMap;
@@ -22,6 +21,7 @@ const PAGE: u32 = 100;
 pub(crate) struct Known {
     by_len: HashMap<u64, HashMap<[u8; 32], String>>,
     unread: Vec<Unread>,
+    listed: bool,
 }
 
 /// A memory whose originals are not known yet.
@@ -34,20 +34,23 @@ struct Unread {
 }
 
 impl Known {
-    /// Lists the capsule.
-    pub async fn list(vault: &Vault, capsule_id: &str) -> Result<Self, ClientError> {
-        let mut known = Known::default();
+    /// Lists the capsule, if that was not done before.
+    pub async fn list_once(&mut self, vault: &Vault, capsule_id: &str) -> Result<(), ClientError> {
+        if self.listed {
+            return Ok(());
+        }
         let mut cursor: Option<String> = None;
         loop {
             let page = vault
                 .memories_list(capsule_id, cursor.as_deref(), Some(PAGE))
                 .await?;
             for header in page.items {
-                known.add_header(header);
+                self.add_header(header);
             }
             cursor = page.next_cursor;
             if cursor.is_none() {
-                return Ok(known);
+                self.listed = true;
+                return Ok(());
             }
         }
     }

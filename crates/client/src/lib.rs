@@ -9,6 +9,7 @@
 //! Invariants carried here: originals stay as they are, byte for byte; what arrives is what was hashed; a run
 //! repeated after any failure converges on the same memories (DESIGN I5 seen from the client).
 
+mod asked;
 pub mod capture;
 mod connect;
 pub mod derivatives;

@@ -1,4 +1,5 @@
-//! The upload engine: content becomes a blob of the vault, sent once, in parallel chunks, resumable.
+//! The upload engine: content becomes a blob of the vault, sent once, in parallel chunks, resumable. What is in memory and
+//! fits one message goes in one.
 //!
 //! A file of more than one chunk is read once: each chunk is hashed and handed to the network in the same pass,
 //! so that neither the file nor more than a bounded window of chunks is in memory. Its session is found again by
@@ -21,7 +22,7 @@ use tokio::{
 };
 
 use self::{content::Reader, wanted::Wanted};
-use crate::{ClientError, Vault};
+use crate::{ClientError, Vault, vault::LONGEST_PUT};
 
 /// Most chunks of one upload (`uploads_begin`).
 pub const MOST_CHUNKS: u32 = 16_384;
@@ -61,6 +62,14 @@ pub trait UploadCalls: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<UploadFinishResult, ClientError>> + Send;
     /// `uploads_abort`
     fn abort(&self, session: u64) -> impl Future<Output = Result<(), ClientError>> + Send;
+    /// `uploads_put_blob`
+    fn put_blob(
+        &self,
+        capsule_id: &str,
+        bytes: &[u8],
+        sha256: [u8; 32],
+        idem: &str,
+    ) -> impl Future<Output = Result<UploadFinishResult, ClientError>> + Send;
 }
 
 impl UploadCalls for Vault {
@@ -83,6 +92,17 @@ impl UploadCalls for Vault {
 
     async fn abort(&self, session: u64) -> Result<(), ClientError> {
         self.uploads_abort(session).await
+    }
+
+    async fn put_blob(
+        &self,
+        capsule_id: &str,
+        bytes: &[u8],
+        sha256: [u8; 32],
+        idem: &str,
+    ) -> Result<UploadFinishResult, ClientError> {
+        self.uploads_put_blob(capsule_id, bytes, &sha256, idem)
+            .await
     }
 }
 
@@ -156,6 +176,14 @@ impl<C: UploadCalls> Uploader<C> {
                 max: u64::from(MOST_CHUNKS) * u64::from(self.chunk_size),
             })?;
         let idem = self.idem(content).await?;
+        if let Content::Bytes { bytes, .. } = content
+            && chunks == 1
+            && len <= LONGEST_PUT
+        {
+            let blob = self.put(capsule_id, bytes.clone(), &idem).await?;
+            sent(len);
+            return Ok(blob);
+        }
         let mut restarted = false;
         loop {
             let session = self.calls.begin(capsule_id, chunks, &idem).await?;
@@ -179,6 +207,25 @@ impl<C: UploadCalls> Uploader<C> {
                 Ok(blob) => return Ok(blob),
             }
         }
+    }
+
+    /// What fits one message needs no session.
+    async fn put(
+        &self,
+        capsule_id: &str,
+        bytes: Arc<[u8]>,
+        idem: &str,
+    ) -> Result<StoredBlob, ClientError> {
+        let len = bytes.len() as u64;
+        let hashed = bytes.clone();
+        let sha256 = blocking(move || Ok(Sha256::digest(&hashed).into())).await?;
+        let permit = self.window.acquire().await;
+        let _permit = permit.map_err(|_| ClientError::Stopped)?;
+        let result = self
+            .calls
+            .put_blob(capsule_id, &bytes, sha256, idem)
+            .await?;
+        checked(result, sha256, len, "a blob of one message")
     }
 
     /// The key by which a session is found again: equal for equal content in memory, and for the same file at
@@ -237,7 +284,10 @@ impl<C: UploadCalls> Upload<'_, C> {
                 .finish(self.session, sha256, self.content.len())
                 .await
             {
-                Ok(result) => return self.checked(result, sha256),
+                Ok(result) => {
+                    let what = format!("upload {}", self.session);
+                    return checked(result, sha256, self.content.len(), &what);
+                }
                 Err(error) => error,
             };
             let text = error.invalid_argument().unwrap_or_default();
@@ -328,37 +378,37 @@ impl<C: UploadCalls> Upload<'_, C> {
         (self.sent)(result.map_err(|_| ClientError::Stopped)??);
         Ok(())
     }
+}
 
-    /// What the vault says it stored must be what was sent.
-    fn checked(
-        &self,
-        result: UploadFinishResult,
-        sha256: [u8; 32],
-    ) -> Result<StoredBlob, ClientError> {
-        let len = self.content.len();
-        let hash_differs = result
-            .checksum_sha256
-            .as_ref()
-            .is_some_and(|stored| stored.as_slice() != sha256);
-        if result.size != len || hash_differs {
-            return Err(ClientError::ContentMismatch {
-                what: format!("upload {}", self.session),
-                detail: format!(
-                    "sent {len} bytes with SHA-256 {}, and the vault confirms {} bytes with {}",
-                    hex::encode(sha256),
-                    result.size,
-                    result
-                        .checksum_sha256
-                        .map_or("no hash".to_owned(), hex::encode),
-                ),
-            });
-        }
-        Ok(StoredBlob {
-            id: result.blob_id,
-            sha256,
-            len,
-        })
+/// What the vault says it stored must be what was sent.
+fn checked(
+    result: UploadFinishResult,
+    sha256: [u8; 32],
+    len: u64,
+    what: &str,
+) -> Result<StoredBlob, ClientError> {
+    let hash_differs = result
+        .checksum_sha256
+        .as_ref()
+        .is_some_and(|stored| stored.as_slice() != sha256);
+    if result.size != len || hash_differs {
+        return Err(ClientError::ContentMismatch {
+            what: what.to_owned(),
+            detail: format!(
+                "sent {len} bytes with SHA-256 {}, and the vault confirms {} bytes with {}",
+                hex::encode(sha256),
+                result.size,
+                result
+                    .checksum_sha256
+                    .map_or("no hash".to_owned(), hex::encode),
+            ),
+        });
     }
+    Ok(StoredBlob {
+        id: result.blob_id,
+        sha256,
+        len,
+    })
 }
 
 /// Runs blocking work off the async threads.

@@ -103,6 +103,21 @@ impl UploadCalls for Recorded {
         Ok(result)
     }
 
+    async fn put_blob(
+        &self,
+        capsule: &str,
+        bytes: &[u8],
+        hash: Hash,
+        idem: &str,
+    ) -> Result<UploadFinishResult, ClientError> {
+        let result = self
+            .vault
+            .uploads_put_blob(capsule, bytes, &hash, idem)
+            .await?;
+        self.acknowledged();
+        Ok(result)
+    }
+
     async fn abort(&self, session: u64) -> Result<(), ClientError> {
         self.note(session, |session| session.aborted = true);
         self.vault.uploads_abort(session).await

@@ -54,6 +54,20 @@ fn unreachable() -> ClientError {
     }
 }
 
+fn stored(number: usize, size: u64, sha256: [u8; 32]) -> UploadFinishResult {
+    UploadFinishResult {
+        blob_id: format!("blob_{number}"),
+        memory_id: String::new(),
+        size,
+        checksum_sha256: Some(ByteBuf::from(sha256.to_vec())),
+        storage_backend: StorageBackend::Icp,
+        storage_location: String::new(),
+        remote_id: None,
+        uploaded_at: 1,
+        expires_at: None,
+    }
+}
+
 impl UploadCalls for FakeVault {
     async fn begin(&self, capsule_id: &str, chunks: u32, idem: &str) -> Result<u64, ClientError> {
         let mut state = self.state.lock().unwrap();
@@ -145,21 +159,26 @@ impl UploadCalls for FakeVault {
             return Err(vault_error("uploads_finish", "hash_mismatch".into()));
         }
         state.blobs.push(bytes);
-        let result = UploadFinishResult {
-            blob_id: format!("blob_{}", state.blobs.len()),
-            memory_id: String::new(),
-            size: len,
-            checksum_sha256: Some(ByteBuf::from(sha256.to_vec())),
-            storage_backend: StorageBackend::Icp,
-            storage_location: String::new(),
-            remote_id: None,
-            uploaded_at: 1,
-            expires_at: None,
-        };
+        let result = stored(state.blobs.len(), len, sha256);
         if let Some(open) = state.sessions.get_mut(&session) {
             open.finished = Some(result.clone());
         }
         Ok(result)
+    }
+
+    async fn put_blob(
+        &self,
+        _capsule_id: &str,
+        bytes: &[u8],
+        sha256: [u8; 32],
+        _idem: &str,
+    ) -> Result<UploadFinishResult, ClientError> {
+        if <[u8; 32]>::from(Sha256::digest(bytes)) != sha256 {
+            return Err(vault_error("uploads_put_blob", "hash_mismatch".into()));
+        }
+        let mut state = self.state.lock().unwrap();
+        state.blobs.push(bytes.to_vec());
+        Ok(stored(state.blobs.len(), bytes.len() as u64, sha256))
     }
 
     async fn abort(&self, session: u64) -> Result<(), ClientError> {
