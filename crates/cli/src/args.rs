@@ -5,12 +5,17 @@ use std::path::PathBuf;
 use candid::Principal;
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::{link, search, share, shell, trash, tree};
+
+const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 something failed, and was said; 2 wrong usage; 130 stopped by Ctrl-C; \
+                          141 the reader of standard output went away";
+
 /// Where a vault on this machine answers unless told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:4943";
 
 /// A personal memory vault: photos, videos and documents, kept and given back byte for byte.
 #[derive(Debug, Parser)]
-#[command(name = "keepsake", version, about)]
+#[command(name = "keepsake", version, about, after_help = EXIT_CODES)]
 pub struct Args {
     #[command(flatten)]
     pub common: Common,
@@ -66,6 +71,31 @@ pub enum Command {
     List(List),
     /// Write one file of a memory, verified against its SHA-256
     Get(Get),
+    /// Show what your capsules hold, by year and month
+    Tree(tree::Tree),
+    /// Find memories by text, date, type or tag
+    ///
+    /// The vault keeps no index: the whole listing of the capsule is read, 100 memories a call, and searched here.
+    Search(search::Search),
+    /// Let somebody see memories, or everybody
+    Share(share::Share),
+    /// Take back what `share` granted
+    Unshare(share::Unshare),
+    /// Show what others share with you, or you with others
+    Shared(share::Shared),
+    /// Put memories in the trash, or delete them for good
+    ///
+    /// What is in the trash is invisible to everybody, can be restored for 30 days, and takes its space until then.
+    Rm(trash::Remove),
+    /// Take memories out of the trash
+    Restore(trash::Restore),
+    /// Show what is in the trash, or empty it
+    Trash(trash::Trash),
+    /// Show how the vault is and how full your capsules are; exit code 1 where it refuses new content
+    Status,
+    /// Let several keys act as one person
+    #[command(subcommand)]
+    Link(link::Link),
     /// Read every file of every memory back and compare its SHA-256
     Verify,
     /// Verify everything that a vault on this machine holds at rest, while it is not served
@@ -80,6 +110,10 @@ pub enum Command {
     /// Internet Computer and back. It holds the vault's secrets: keep it to yourself.
     #[command(subcommand)]
     Snapshot(Snapshot),
+    /// Write completions for a shell to standard output
+    Completions(shell::Completions),
+    /// Write man pages of every command to a folder
+    Man(shell::Man),
 }
 
 #[derive(Debug, Subcommand)]

@@ -44,3 +44,11 @@ pub async fn own_capsule(vault: &Vault) -> Result<Option<String>, ClientError> {
         Err(e) => Err(e),
     }
 }
+
+/// The capsule that was named, else the caller's own; `None` where there is none yet.
+pub async fn capsule(vault: &Vault, named: Option<String>) -> Result<Option<String>, ClientError> {
+    match named {
+        Some(id) => Ok(Some(id)),
+        None => own_capsule(vault).await,
+    }
+}

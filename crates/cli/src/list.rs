@@ -1,7 +1,7 @@
 //! `keepsake list`: the memories of a capsule, newest first.
 
 use anyhow::Result;
-use keepsake_client::{Vault, api::MemoryHeader};
+use keepsake_client::{ClientError, Vault, api::MemoryHeader};
 use serde::Serialize;
 
 use crate::{
@@ -16,7 +16,7 @@ const PAGE: u32 = 100;
 
 /// A memory as `--json` shows it. Access tokens stay out: output ends up in files and logs.
 #[derive(Serialize)]
-struct Listed {
+pub struct Listed {
     id: String,
     title: Option<String>,
     memory_type: String,
@@ -31,7 +31,7 @@ impl From<MemoryHeader> for Listed {
     fn from(header: MemoryHeader) -> Self {
         Listed {
             title: header.title,
-            memory_type: format!("{:?}", header.memory_type).to_lowercase(),
+            memory_type: output::lower(header.memory_type),
             size: header.size,
             asset_count: header.asset_count,
             tags: header.tags,
@@ -43,29 +43,19 @@ impl From<MemoryHeader> for Listed {
 
 pub async fn run(list: List, common: &Common, output: &mut Output) -> Result<Outcome> {
     let vault = connect::vault(common).await?;
-    let capsule = match list.capsule {
-        Some(id) => Some(id),
-        None => connect::own_capsule(&vault).await?,
-    };
+    let capsule = connect::capsule(&vault, list.capsule).await?;
     let mut memories = Vec::new();
     let mut count = 0;
     if let Some(capsule) = &capsule {
-        let mut cursor: Option<String> = None;
-        loop {
-            let page = vault
-                .memories_list(capsule, cursor.as_deref(), Some(PAGE))
-                .await?;
-            count += page.items.len();
+        let mut pages = Pages::of(&vault, capsule);
+        while let Some(headers) = pages.next().await? {
+            count += headers.len();
             if output.is_json() {
-                memories.extend(page.items.into_iter().map(Listed::from));
+                memories.extend(headers.into_iter().map(Listed::from));
             } else {
-                for header in page.items {
+                for header in headers {
                     output.line(&row(&header))?;
                 }
-            }
-            cursor = page.next_cursor;
-            if cursor.is_none() {
-                break;
             }
         }
     }
@@ -77,13 +67,14 @@ pub async fn run(list: List, common: &Common, output: &mut Output) -> Result<Out
     Ok(Outcome::AllWell)
 }
 
-fn row(header: &MemoryHeader) -> String {
+/// A memory on one line.
+pub fn row(header: &MemoryHeader) -> String {
     let title = header.title.as_deref().unwrap_or(&header.name);
     format!(
         "{}  {}  {:<8}  {:>10}  {:>2} {:<6}  {}",
         header.id,
         output::date(header.created_at),
-        format!("{:?}", header.memory_type).to_lowercase(),
+        output::lower(header.memory_type),
         output::bytes(header.size),
         header.asset_count,
         if header.asset_count == 1 {
@@ -95,21 +86,46 @@ fn row(header: &MemoryHeader) -> String {
     )
 }
 
-/// Every memory of a capsule, by id.
-pub async fn all_ids(
-    vault: &Vault,
-    capsule: &str,
-) -> Result<Vec<String>, keepsake_client::ClientError> {
-    let mut ids = Vec::new();
-    let mut cursor: Option<String> = None;
-    loop {
-        let page = vault
-            .memories_list(capsule, cursor.as_deref(), Some(PAGE))
-            .await?;
-        ids.extend(page.items.into_iter().map(|header| header.id));
-        cursor = page.next_cursor;
-        if cursor.is_none() {
-            return Ok(ids);
+/// A capsule's listing, page by page.
+pub struct Pages<'a> {
+    vault: &'a Vault,
+    capsule: &'a str,
+    cursor: Option<String>,
+    over: bool,
+}
+
+impl<'a> Pages<'a> {
+    /// From the newest memory on.
+    pub fn of(vault: &'a Vault, capsule: &'a str) -> Self {
+        Pages {
+            vault,
+            capsule,
+            cursor: None,
+            over: false,
         }
     }
+
+    /// The next page; `None` after the last one.
+    pub async fn next(&mut self) -> Result<Option<Vec<MemoryHeader>>, ClientError> {
+        if self.over {
+            return Ok(None);
+        }
+        let page = self
+            .vault
+            .memories_list(self.capsule, self.cursor.as_deref(), Some(PAGE))
+            .await?;
+        self.over = page.next_cursor.is_none();
+        self.cursor = page.next_cursor;
+        Ok(Some(page.items))
+    }
+}
+
+/// Every memory of a capsule, by id.
+pub async fn all_ids(vault: &Vault, capsule: &str) -> Result<Vec<String>, ClientError> {
+    let mut ids = Vec::new();
+    let mut pages = Pages::of(vault, capsule);
+    while let Some(headers) = pages.next().await? {
+        ids.extend(headers.into_iter().map(|header| header.id));
+    }
+    Ok(ids)
 }

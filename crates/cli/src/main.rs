@@ -8,18 +8,27 @@
 //! output went away.
 
 mod args;
+mod batch;
 mod check;
 mod connect;
+mod dates;
 mod gather;
 mod get;
 mod identity;
+mod link;
 mod list;
 mod operation;
 mod output;
 mod paths;
 mod problem;
+mod search;
 mod serve;
+mod share;
+mod shell;
 mod snapshot;
+mod status;
+mod trash;
+mod tree;
 mod upload;
 mod verify;
 
@@ -108,6 +117,18 @@ async fn dispatch(
         Command::Upload(upload) => upload::run(upload, common, output).await,
         Command::List(list) => list::run(list, common, output).await,
         Command::Get(get) => get::run(get, common, output).await,
+        Command::Tree(tree) => tree::run(tree, common, output).await,
+        Command::Search(search) => search::run(search, common, output).await,
+        Command::Share(share) => share::share(share, common, output).await,
+        Command::Unshare(unshare) => share::unshare(unshare, common, output).await,
+        Command::Shared(shared) => share::shared(shared, common, output).await,
+        Command::Rm(remove) => trash::remove(remove, common, output).await,
+        Command::Restore(restore) => trash::restore(restore, common, output).await,
+        Command::Trash(trash) => trash::run(trash, common, output).await,
+        Command::Status => status::run(common, output).await,
+        Command::Link(link) => link::run(link, common, output).await,
+        Command::Completions(completions) => shell::completions(&completions, output),
+        Command::Man(man) => shell::man(&man, output),
         Command::Verify => verify::run(common, output).await,
         Command::Check(check) => check::run(check, output).await,
         Command::Identity => identity::run(common, output),

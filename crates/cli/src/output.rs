@@ -75,6 +75,11 @@ pub fn rfc3339(nanos: u64) -> Option<String> {
         .ok()
 }
 
+/// The name of a variant, as `--json` and listings show it.
+pub fn lower(variant: impl std::fmt::Debug) -> String {
+    format!("{variant:?}").to_lowercase()
+}
+
 /// Text from a vault or a file system, fit for a terminal: control characters are shown, not obeyed.
 pub fn printable(text: &str) -> String {
     text.chars()

@@ -31,13 +31,22 @@ pub fn explain_client(error: &ClientError) -> String {
             ..
         } => "this key may not do that; `keepsake identity` shows whose it is, --identity takes another".to_owned(),
         ClientError::Vault {
-            method: "memories_list" | "capsules_read_basic" | "uploads_begin",
+            method: "memories_list" | "memories_trashed" | "memories_trash_empty" | "capsules_read_basic" | "capsule_status"
+            | "uploads_begin" | "uploads_put_blob",
             error: VaultError::NotFound,
         } => "there is no such capsule, or this key may not see it (`keepsake identity` shows whose it is)".to_owned(),
         ClientError::Vault {
-            method: "memories_read",
+            method: "memories_read" | "memories_trash" | "memories_delete" | "access_grant" | "access_revoke",
             error: VaultError::NotFound,
         } => "there is no such memory, or this key may not see it (`keepsake list` shows those that are there)".to_owned(),
+        ClientError::Vault {
+            method: "memories_restore",
+            error: VaultError::NotFound,
+        } => "it is not in the trash, or not yours to restore (`keepsake trash` shows what is in it)".to_owned(),
+        ClientError::Vault {
+            method: "person_link_accept",
+            error: VaultError::NotFound,
+        } => "there is no such offer: have it made by `keepsake link offer` on the other side, less than 24 hours ago".to_owned(),
         ClientError::Vault {
             method: "uploads_begin",
             error: VaultError::ResourceExhausted,
