@@ -65,7 +65,8 @@ async function send(client, agent, canisterId, { method, arg, query }) {
       : { code: answer.reject_code };
   }
   try {
-    const { reply } = await agent.update(canisterId, { methodName: method, arg });
+    const fields = { methodName: method, arg, effectiveCanisterId: canisterId };
+    const { reply } = await agent.update(canisterId, fields);
     return { reply };
   } catch (error) {
     return { code: rejectCode(error) };
