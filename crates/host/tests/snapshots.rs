@@ -461,7 +461,8 @@ async fn a_damaged_snapshot_is_refused_and_the_vault_stays() {
     let dir = tempfile::tempdir().unwrap();
     let whole = dir.path().join("whole");
     save(state.path(), &whole, false).unwrap();
-    let damage: [(&str, fn(&Path)); 6] = [
+    type Damage = (&'static str, fn(&Path));
+    let damage: [Damage; 6] = [
         ("no metadata", |dir| {
             fs::remove_file(dir.join("metadata.json")).unwrap()
         }),

@@ -74,7 +74,7 @@ impl Scenario {
                 .env
                 .get_method(&self.service, method)
                 .map_err(|error| error.to_string())?;
-            let types: Vec<Type> = function.args.iter().cloned().collect();
+            let types: Vec<Type> = function.args.to_vec();
             let args = step["args"].as_array().ok_or("it has no arguments")?;
             let args = args
                 .iter()

@@ -99,9 +99,9 @@ impl Engine {
             return Err(format!("The state could not be stored: {error}."));
         }
         match disk_free(&shared.folder.data()) {
-            Some(free) if free < MIN_DISK_FREE => Err(format!(
-                "The disk is almost full: {free} bytes are free."
-            )),
+            Some(free) if free < MIN_DISK_FREE => {
+                Err(format!("The disk is almost full: {free} bytes are free."))
+            }
             _ => Ok(()),
         }
     }
@@ -242,7 +242,7 @@ pub fn disk_free(folder: &Path) -> Option<u64> {
     }
     // SAFETY: the call has succeeded and has filled the structure.
     let found = unsafe { found.assume_init() };
-    (found.f_bavail as u64).checked_mul(found.f_frsize as u64)
+    found.f_bavail.checked_mul(found.f_frsize)
 }
 
 /// Bytes of disk that the files of `folder` take.

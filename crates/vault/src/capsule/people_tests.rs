@@ -68,7 +68,8 @@ fn owners_share_all_their_power_and_controllers_do_not() {
         assert_eq!(is(&vault, n, &capsule), Some((true, false)));
     }
     assert_eq!(vault.capsules_list(by(3, 6)).len(), 1);
-    let changes: [fn(&mut TestVault, Call, &str, PersonRef) -> Result<(), Error>; 4] = [
+    type Change = fn(&mut TestVault, Call, &str, PersonRef) -> Result<(), Error>;
+    let changes: [Change; 4] = [
         TestVault::capsule_owner_add,
         TestVault::capsule_owner_remove,
         TestVault::capsule_controller_add,
