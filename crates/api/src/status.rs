@@ -128,7 +128,8 @@ pub struct CapsuleStatus {
     pub memories: u64,
     pub memories_max: Option<u64>,
     pub memories_trashed: u64,
-    /// Bytes of blobs and inline assets, of memories in the trash too; what `bytes_max` bounds.
+    /// What `bytes_max` bounds: bytes of blobs and inline assets, of memories in the trash too, and where there is a bound, of chunks of
+    /// uploads under way.
     pub bytes: u64,
     pub bytes_max: Option<u64>,
     /// Bytes of blob content, equal content once.

@@ -174,10 +174,15 @@ pub fn concerns(entry: &AccessEntry, person: &Person, facts: &impl CapsuleFacts)
             .as_deref()
             .is_some_and(|group| person.keys().any(|key| facts.is_member(group, key)));
     }
-    entry
-        .person_ref
-        .as_ref()
-        .is_some_and(|who| person.has_key(PersonKey::of(who)))
+    named(entry).is_some_and(|who| person.has_key(PersonKey::of(who)))
+}
+
+/// The person that the entry is for. A Group entry is for the group's members alone, whomever its `person_ref` names.
+fn named(entry: &AccessEntry) -> Option<&PersonRef> {
+    match entry.grant_source {
+        GrantSource::Group => None,
+        _ => entry.person_ref.as_ref(),
+    }
 }
 
 /// The union of what the capsule's roles and all entries that count give the person on one memory.
@@ -220,7 +225,7 @@ pub fn sharing_status(
 pub fn shared_count(entries: &[AccessEntry], owners: &[PersonRef]) -> u32 {
     let mut people: Vec<&PersonRef> = entries
         .iter()
-        .filter_map(|entry| entry.person_ref.as_ref())
+        .filter_map(named)
         .filter(|person| !owners.contains(person))
         .collect();
     people.sort();
@@ -229,7 +234,7 @@ pub fn shared_count(entries: &[AccessEntry], owners: &[PersonRef]) -> u32 {
 }
 
 fn is_for_somebody_else(entry: &AccessEntry, owners: &[PersonRef]) -> bool {
-    match &entry.person_ref {
+    match named(entry) {
         Some(person) => !owners.contains(person),
         None => !is_public(entry),
     }

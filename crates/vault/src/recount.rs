@@ -238,6 +238,9 @@ impl<M: StableMemory> Vault<M> {
                 &(received.len() as u32),
             )?;
             same("bytes received", &progress.bytes, &bytes)?;
+            if progress.counted > 0 {
+                count.usage.entry(session.capsule()).or_default().uploading += progress.counted;
+            }
             for entry in received {
                 for extent in entry.extents(&self.arena) {
                     count

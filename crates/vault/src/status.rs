@@ -76,7 +76,7 @@ impl<M: Memory> Vault<M> {
             memories: usage.memories,
             memories_max: settings.capsule_memories,
             memories_trashed: usage.trashed,
-            bytes: usage.blob_bytes + usage.inline_bytes,
+            bytes: usage.bytes(),
             bytes_max: settings.capsule_bytes,
             blob_bytes: usage.blob_bytes,
             inline_bytes: usage.inline_bytes,

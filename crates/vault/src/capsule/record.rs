@@ -69,4 +69,17 @@ pub struct CapsuleUsage {
     #[n(4)]
     #[cbor(default)]
     pub trashed: u64,
+    /// Bytes of chunks of uploads under way: the sum of what each says of itself. They count while there is a quota of bytes.
+    #[n(5)]
+    #[cbor(default)]
+    pub uploading: u64,
+}
+
+impl CapsuleUsage {
+    /// What the quota of bytes bounds.
+    pub fn bytes(&self) -> u64 {
+        self.blob_bytes
+            .saturating_add(self.inline_bytes)
+            .saturating_add(self.uploading)
+    }
 }

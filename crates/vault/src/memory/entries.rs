@@ -82,7 +82,9 @@ fn completed(
                 "a Group entry names its group in source_id and is not public",
             ));
         }
-        (_, GrantSource::Group) => {}
+        // It means nothing beside a group; it is kept as it came.
+        (Some(somebody), GrantSource::Group) => check_person(NAME, somebody)?,
+        (None, GrantSource::Group) => {}
         (Some(_), _) if entry.is_public => {
             return Err(Error::invalid(
                 NAME,

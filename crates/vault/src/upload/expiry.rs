@@ -10,6 +10,7 @@ use super::store::SessionStore;
 use crate::Vault;
 use crate::arena::Extent;
 use crate::blob::ChunkEntry;
+use crate::capsule::CapsuleStore;
 use crate::error::Result;
 use crate::ids::{SessionId, session_owner_key};
 
@@ -66,6 +67,7 @@ impl<M: Memory> Vault<M> {
     /// Frees what an open session holds; it counts as open no longer. The record stays as it is. Nothing for one that has ended.
     pub(super) fn free_session(&mut self, session: &SessionRecord) -> Result<()> {
         let mut extents: Vec<Extent> = Vec::new();
+        let mut counted = 0;
         if let SessionState::Open(progress) = &session.state {
             extents.extend(
                 ChunkEntry::read_all(&self.arena, progress.table)
@@ -74,9 +76,13 @@ impl<M: Memory> Vault<M> {
                     .flat_map(|entry| entry.extents(&self.arena)),
             );
             extents.push(progress.table);
+            counted = progress.counted;
         }
         let mut needs = SessionStore::<M>::needs();
         needs.extend(self.arena.needs(&[], extents.len()));
+        if counted > 0 {
+            needs.push(CapsuleStore::<M>::need_for_usage());
+        }
         self.regions.reserve_for_freeing(&needs)?;
         if extents.is_empty() {
             return Ok(());
@@ -84,6 +90,7 @@ impl<M: Memory> Vault<M> {
         for extent in extents {
             self.arena.free(extent);
         }
+        self.recount_upload(session.capsule(), counted, 0);
         let owner = session_owner_key(session.capsule(), session.creator());
         self.sessions.closed(session.idem_key, owner);
         Ok(())

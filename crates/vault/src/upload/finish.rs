@@ -130,9 +130,9 @@ impl<M: Memory> Vault<M> {
             .blobs
             .with_hash(capsule, &sha256)
             .map(|blob| blob.holder);
-        let usage = self.capsules.usage(capsule);
         if holder.is_none() {
-            self.check_quota(&usage, progress.bytes)?;
+            let others = self.usage_without(capsule, progress.counted);
+            self.check_quota(&others, progress.bytes)?;
         }
         let cut = Cut::of(&chunks);
         let ends = self.arena.place(cut.table_len(), false);
@@ -174,6 +174,7 @@ impl<M: Memory> Vault<M> {
         for extent in lists.into_iter().chain([progress.table]) {
             self.arena.free(extent);
         }
+        self.recount_upload(capsule, progress.counted, 0);
         let record = BlobRecord::new(capsule, call.now, chunking, content);
         self.blobs.insert(blob, &record, &sha256);
         let owner = session_owner_key(capsule, session.creator());

@@ -9,6 +9,7 @@ use crate::Vault;
 use crate::arena::Extent;
 use crate::blob::{Blob, CHUNK_ENTRY, ChunkEntry, chunk_range, read_range};
 use crate::call::Call;
+use crate::capsule::CapsuleStore;
 use crate::error::{Error, Result};
 use crate::hash::{ResumableSha256, Sha256Digest};
 use crate::ids::{BlobId, CapsuleId, Idem, SessionId, session_idem_key, session_owner_key};
@@ -61,8 +62,10 @@ impl<M: Memory> Vault<M> {
             1..=limits::CHUNKS_MAX => {}
             _ => return Err(Error::ExpectedChunksTooLarge(expected_chunks)),
         }
-        self.open_session(&person, call.now, capsule, expected_chunks, idem, None)
-            .map(|(session, _)| session)
+        match self.session_under(&person, call.now, capsule, idem)? {
+            Some((session, _)) => Ok(session),
+            None => self.open_session(&person, call.now, capsule, expected_chunks, idem, None),
+        }
     }
 
     /// Opens a session as [`Self::uploads_begin`] does, for content that is announced: the quota is checked before any byte travels, and
@@ -103,16 +106,20 @@ impl<M: Memory> Vault<M> {
         if let Some(blob) = self.blobs.with_hash(capsule, &sha256) {
             return Ok(UploadBegin::Present(held_blob(&blob)));
         }
-        self.check_quota(&self.capsules.usage(capsule), content.total_len)?;
-        self.open_session(
-            &person,
-            call.now,
-            capsule,
-            expected_chunks,
-            idem,
-            Some(announced),
-        )
-        .map(|(session, expected_chunks)| UploadBegin::Open {
+        // Before the quota: what came of this upload counts already, and it may go on.
+        let (session, expected_chunks) =
+            match self.session_under(&person, call.now, capsule, idem)? {
+                Some(open) => open,
+                None => {
+                    self.check_quota(&self.capsules.usage(capsule), content.total_len)?;
+                    let announced = Some(announced);
+                    let chunks = expected_chunks;
+                    let session =
+                        self.open_session(&person, call.now, capsule, chunks, idem, announced)?;
+                    (session, chunks)
+                }
+            };
+        Ok(UploadBegin::Open {
             session,
             expected_chunks,
         })
@@ -144,8 +151,31 @@ impl<M: Memory> Vault<M> {
             .collect()
     }
 
-    /// The session that is open under this key, or a new one; and how many chunks it expects, which for one that was open already may be
-    /// another number than now.
+    /// The session that is open under this key, and how many chunks it expects, which may be another number than is asked for now. One
+    /// that has expired is cleared away.
+    fn session_under(
+        &mut self,
+        person: &Person,
+        now: u64,
+        capsule: CapsuleId,
+        idem: Idem,
+    ) -> Result<Option<(u64, u32)>> {
+        // A session that another of the person's principals opened, before they were linked, is the person's too.
+        for principal in person.principals() {
+            let idem_key = session_idem_key(capsule, principal, idem);
+            if let Some(session) = self.sessions.by_idem(idem_key) {
+                match self.sessions.get(session) {
+                    Some(record) if now < record.expires_at() => {
+                        return Ok(Some((session.0, record.expected_chunks)));
+                    }
+                    _ => self.expire(session)?,
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Opens a session under a key under which none is open.
     fn open_session(
         &mut self,
         person: &Person,
@@ -154,19 +184,7 @@ impl<M: Memory> Vault<M> {
         expected_chunks: u32,
         idem: Idem,
         announced: Option<Announced>,
-    ) -> Result<(u64, u32)> {
-        // A session that another of the person's principals opened, before they were linked, is the person's too.
-        for principal in person.principals() {
-            let idem_key = session_idem_key(capsule, principal, idem);
-            if let Some(session) = self.sessions.by_idem(idem_key) {
-                match self.sessions.get(session) {
-                    Some(record) if now < record.expires_at() => {
-                        return Ok((session.0, record.expected_chunks));
-                    }
-                    _ => self.expire(session)?,
-                }
-            }
-        }
+    ) -> Result<u64> {
         let idem_key = session_idem_key(capsule, person.acting, idem);
         self.check_means()?;
         let owner = session_owner_key(capsule, person.acting.as_slice());
@@ -202,7 +220,7 @@ impl<M: Memory> Vault<M> {
         record.announced = announced;
         self.sessions.insert(session, &record);
         self.sessions.opened(session, idem_key, owner);
-        Ok((session.0, expected_chunks))
+        Ok(session.0)
     }
 
     /// Receives one chunk: any order, any number of times. The same bytes again change nothing; other bytes replace the first.
@@ -349,9 +367,15 @@ impl<M: Memory> Vault<M> {
         before: ChunkEntry,
     ) -> Result<()> {
         self.check_means()?;
-        let usage = self.capsules.usage(session.capsule());
+        let capsule = session.capsule();
+        let others = self.usage_without(capsule, progress.counted);
         let replaced = u64::from(before.len());
-        self.check_quota(&usage, progress.bytes - replaced + bytes.len() as u64)?;
+        let held = progress.bytes - replaced + bytes.len() as u64;
+        self.check_quota(&others, held)?;
+        let counted_before = progress.counted;
+        if self.counts_uploads() {
+            progress.counted = held;
+        }
         let placement = self.arena.place(bytes.len() as u64, true);
         let list_len = ChunkEntry::list_len(placement.parts());
         let list = self.arena.place(list_len, false);
@@ -362,6 +386,9 @@ impl<M: Memory> Vault<M> {
         };
         let mut needs = SessionStore::<M>::needs();
         needs.extend(self.arena.needs(&[&placement, &list], old.len() + 1));
+        if progress.counted != counted_before {
+            needs.push(CapsuleStore::<M>::need_for_usage());
+        }
         self.regions.reserve(&needs)?;
 
         let parts = self.arena.take(placement);
@@ -371,12 +398,11 @@ impl<M: Memory> Vault<M> {
         for extent in old {
             self.arena.free(extent);
         }
-        if before.is_received() {
-            progress.bytes -= u64::from(before.len());
-        } else {
+        if !before.is_received() {
             progress.received += 1;
         }
-        progress.bytes += bytes.len() as u64;
+        progress.bytes = held;
+        self.recount_upload(capsule, counted_before, progress.counted);
         if index < progress.hashed_chunks {
             // The hash covers bytes that are gone: it starts again from the first chunk.
             progress.hash = ResumableSha256::default();

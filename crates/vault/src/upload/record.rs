@@ -78,6 +78,7 @@ impl SessionRecord {
                 bytes: 0,
                 hashed_chunks: 0,
                 hash: ResumableSha256::default(),
+                counted: 0,
             }),
             deadline: now.saturating_add(crate::limits::SESSION_LIFETIME),
             announced: None,
@@ -140,4 +141,8 @@ pub struct Progress {
     pub hashed_chunks: u32,
     #[n(4)]
     pub hash: ResumableSha256,
+    /// How many of the bytes are in the capsule's counter of uploads under way.
+    #[n(5)]
+    #[cbor(default)]
+    pub counted: u64,
 }

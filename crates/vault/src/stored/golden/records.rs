@@ -148,12 +148,19 @@ fn of_capsules(records: &mut Records) {
         blob_bytes: 1 << 38,
         updated_at: NOW,
         trashed: 7,
+        uploading: 3_600_000,
+    };
+    let uncounted = CapsuleUsage {
+        uploading: 0,
+        ..usage.clone()
     };
     let untrashed = CapsuleUsage {
         trashed: 0,
-        ..usage.clone()
+        ..uncounted.clone()
     };
-    records.today("usage", Fields(5), usage);
+    records.today("usage, with uploads", Fields(6), usage);
+    // Before uploads under way were counted none was.
+    records.past("usage", &uncounted);
     // Before there was a trash nothing was in it.
     records.before("usage", 4, &untrashed);
     let group = GroupRecord {
@@ -289,16 +296,29 @@ fn of_uploads(records: &mut Records) {
         bytes: 200,
         hashed_chunks: 1,
         hash,
+        counted: 200,
     };
-    records.today("progress", Fields(5), progress.clone());
+    records.today("progress, counted", Fields(6), progress.clone());
+    // Before uploads under way were counted none was.
+    let uncounted = Progress {
+        counted: 0,
+        ..progress.clone()
+    };
+    records.past("progress", &uncounted);
     let finished = SessionState::Finished {
         blob: 7,
         sha256: digest,
         len: 100,
         at: NOW,
     };
-    let open = SessionState::Open(progress);
-    records.today("session state, open", Variant(1), open.clone());
+    let counted = SessionState::Open(progress);
+    records.today(
+        "session state, open and counted",
+        Variant(1),
+        counted.clone(),
+    );
+    let open = SessionState::Open(uncounted);
+    records.past("session state, open", &open);
     records.today("session state, finished", Variant(4), finished.clone());
     records.today("session state, aborted", Variant(0), SessionState::Aborted);
     let announced = Announced {
@@ -311,7 +331,8 @@ fn of_uploads(records: &mut Records) {
     let new = SessionRecord::new(capsule, principal(1), [8; 16], 3, NOW, extent(32, 48));
     assert_eq!(new.creator(), principal(1).as_slice());
     assert_eq!(new.expires_at(), NOW + 604_800_000_000_000);
-    records.today("session, new", Fields(9), new.clone());
+    records.today("session, new, not counted yet", Fields(9), new.clone());
+    records.past("session, new", &new);
     let with = |state: SessionState| {
         let mut session = new.clone();
         session.state = state;
@@ -323,7 +344,9 @@ fn of_uploads(records: &mut Records) {
     let unannounced = with(open);
     let mut session = unannounced.clone();
     session.announced = Some(announced);
-    records.today("session, open", Fields(9), session);
+    records.past("session, open", &session);
+    session.state = counted;
+    records.today("session, open and counted", Fields(9), session);
     // Before content could be announced none was.
     records.before("session, open", 8, &unannounced);
 }

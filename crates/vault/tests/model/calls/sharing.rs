@@ -67,7 +67,7 @@ fn entry() -> impl Strategy<Value = EntrySaid> {
         .prop_map(
             |(id, whom, group, public, role, mask, condition, inviter)| EntrySaid {
                 id,
-                whom: whom.filter(|_| group.is_none()),
+                whom,
                 group,
                 public: public.is_some(),
                 role,

@@ -60,6 +60,18 @@ const TAKES_ROOM: &[&str] = &[
     "capsules_update",
 ];
 
+/// Calls that the quota of bytes may refuse.
+const TAKES_BYTES: &[&str] = &[
+    "uploads_begin_announced",
+    "uploads_put_chunk",
+    "uploads_put_blob",
+    "uploads_finish",
+    "memories_create",
+    "memories_create_with_internal_blobs_and_inline_assets",
+    "memories_add_assets",
+    "memories_add_inline_asset",
+];
+
 /// How many things there were when a call was first sent, so that its repetition picks the same ones.
 #[derive(Clone, Copy, Default)]
 struct Counts {
@@ -89,7 +101,7 @@ pub struct Driver {
     /// The session that the last successful begin returned.
     current: Option<usize>,
     pub coverage: Coverage,
-    /// Whether the call under way was refused because the memory is full.
+    /// Whether the call under way was refused because the memory is full, or because of what has expired.
     full: bool,
     /// Calls sent by steps.
     pub sent: u64,
@@ -176,10 +188,19 @@ impl Driver {
         }
     }
 
-    /// One call. Where the vault's memory ends, content may be refused that the model has room for: then nothing happened.
+    /// Whether uploads that have expired, and were not cleared away, may count against a quota still. The model does not say when they
+    /// are cleared away, beyond that a sweep does it.
+    fn something_lingers(&self) -> bool {
+        let mut capsules = 0..self.model.capsules.len();
+        self.model.quotas.bytes.is_some() && capsules.any(|c| self.model.bytes_lingering(c) > 0)
+    }
+
+    /// One call. Where the vault's memory ends, or what has expired counts still, content may be refused that the model has room for:
+    /// then nothing happened.
     fn send(&mut self, who: Who, call: &Call) -> String {
         self.model.expire(self.now);
-        let before = self.memory.is_bounded().then(|| self.model.clone());
+        let may_refuse = self.memory.is_bounded() || self.something_lingers();
+        let before = may_refuse.then(|| self.model.clone());
         let is_call = !matches!(
             call,
             Call::HoursPass { .. } | Call::Upgrade { .. } | Call::Means { .. }
@@ -272,6 +293,12 @@ impl Driver {
             {
                 self.full = true;
                 "memory full".into()
+            }
+            (Ok(_), Err(Error::ResourceExhausted))
+                if self.something_lingers() && TAKES_BYTES.contains(&method) =>
+            {
+                self.full = true;
+                "full of what has expired".into()
             }
             (expected, got) => panic!("{method}: expected {expected:?}, got {got:?}"),
         };

@@ -31,8 +31,12 @@ impl Driver {
             .count();
         let open = expected.uploads_open..=expected.uploads_open + expired as u64;
         assert!(open.contains(&got.uploads_open), "{got:?}");
+        let lingering = capsule.map_or(0, |capsule| self.model.bytes_lingering(capsule));
+        let bytes = expected.bytes..=expected.bytes + lingering;
+        assert!(bytes.contains(&got.bytes), "{got:?}");
         let expected = CapsuleStatus {
             capsule_id: real.into(),
+            bytes: got.bytes,
             uploads_open: got.uploads_open,
             ..expected
         };

@@ -2,7 +2,7 @@
 
 use keepsake_api::{
     AccessCondition, AccessEntry, AssetType, Error as Wire, GrantSource, MemoryUpdateData,
-    PersonRef, ResourceRole,
+    PersonRef, ResourceRole, SharingStatus,
 };
 use keepsake_vault::Result;
 
@@ -113,6 +113,42 @@ fn each_permission_gives_what_it_says_and_no_more() {
         }
         only_with(has(OWN), home.delete(GUEST, &memory, true));
         home.sound();
+    }
+}
+
+/// A Group entry is for the group's members, whomever its `person_ref` names: that person gets nothing by it, is not counted among those
+/// who have an entry, and does not hide that the memory is shared.
+#[test]
+fn a_person_beside_a_group_means_nothing() {
+    let mut home = Home::new();
+    let capsule = home.own(0);
+    let memory = home.inline(0, &capsule, b"x", "k").expect("create");
+    for named in [0, GUEST] {
+        let of_group = AccessEntry {
+            id: "family".into(),
+            grant_source: GrantSource::Group,
+            source_id: Some("family".into()),
+            ..entry(named, VIEW, AccessCondition::Immediate)
+        };
+        let granted = (home.vault).access_grant(home.by(0), &memory, of_group.clone());
+        granted.expect("grant");
+        let read = home.vault.memories_read(home.by(0), &memory).expect("read");
+        let kept = read.access_entries.iter().find(|kept| kept.id == "family");
+        assert_eq!(
+            kept.map(|kept| &kept.person_ref),
+            Some(&of_group.person_ref)
+        );
+        assert_eq!(read.metadata.shared_count, 0, "named: {named}");
+        assert_eq!(read.metadata.sharing_status, SharingStatus::Shared);
+        let refused = home.vault.memories_read(home.by(GUEST), &memory);
+        assert_eq!(refusal(refused), Wire::NotFound);
+        home.sound();
+        let nobody = AccessEntry {
+            person_ref: Some(PersonRef::Opaque(String::new())),
+            ..of_group
+        };
+        let refused = home.vault.access_grant(home.by(0), &memory, nobody);
+        crate::home::assert_invalid(refused, "access_entries");
     }
 }
 

@@ -1,11 +1,17 @@
 //! Uploads and blobs at their limits and past them.
 
 use ic_stable_structures::Memory;
-use keepsake_api::Error as Wire;
-use keepsake_vault::{FinishStep, limits};
+use keepsake_api::{Error as Wire, InitArgs, UploadAnnouncement, UploadBegin};
+use keepsake_vault::{FinishStep, Means, limits};
 
 use crate::home::{DAY, Home, assert_invalid, of_blob, refusal};
 use crate::pools::sha256;
+
+const PLENTY: Means = Means {
+    balance: 1 << 100,
+    liquid: 1 << 100,
+    heap: 0,
+};
 
 #[test]
 fn the_hundred_and_first_open_session_is_refused() {
@@ -44,6 +50,142 @@ fn the_hundred_and_first_open_session_is_refused() {
     home.begin(0, &capsule, 1, "a week later")
         .expect("after they expired");
     assert_eq!(refusal(home.put(0, sessions[2], 0, b"x")), Wire::NotFound);
+    home.sound();
+}
+
+/// Uploads under way count against the quota: any number of sessions together store no more than it, and what ends gives it back.
+#[test]
+fn a_hundred_sessions_store_no_more_than_the_quota() {
+    let mut home = Home::new();
+    home.vault.configure(&InitArgs {
+        bytes_per_capsule: Some(10_000),
+        ..InitArgs::default()
+    });
+    let capsule = home.own(0);
+    let held = |home: &Home| {
+        let status = home.vault.capsule_status(home.by(0), &capsule, PLENTY);
+        let status = status.expect("its owner asks");
+        (status.bytes, status.blob_bytes)
+    };
+    let mut taken = vec![];
+    for n in 0..100u8 {
+        let session = home.begin(0, &capsule, 2, &n.to_string()).expect("begin");
+        match home.put(0, session, 0, &[n; 900]) {
+            Ok(()) => taken.push(session),
+            Err(error) => assert_eq!(Wire::from(error), Wire::ResourceExhausted),
+        }
+    }
+    assert_eq!((taken.len(), held(&home)), (11, (9_900, 0)));
+    home.sound();
+    // Whatever takes bytes finds as little room; the same chunk again takes none, another in its place only what it is longer.
+    let blob = |home: &mut Home, bytes: &[u8], idem: &str| {
+        let (by, sha) = (home.by(0), sha256(bytes));
+        home.vault.uploads_put_blob(by, &capsule, bytes, &sha, idem)
+    };
+    assert_eq!(
+        refusal(blob(&mut home, &[1; 101], "b")),
+        Wire::ResourceExhausted
+    );
+    let refused = home.inline(0, &capsule, &[1; 101], "i");
+    assert_eq!(refusal(refused), Wire::ResourceExhausted);
+    home.put(0, taken[0], 0, &[0; 900]).expect("the same chunk");
+    home.put(0, taken[0], 0, &[9; 1_000])
+        .expect("100 bytes more");
+    let refused = home.put(0, taken[0], 0, &[9; 1_001]);
+    assert_eq!(refusal(refused), Wire::ResourceExhausted);
+    home.put(0, taken[0], 0, &[0; 900]).expect("100 bytes less");
+    assert_eq!(held(&home), (9_900, 0));
+    // Finished, it counts once; the quota being full does not stop it.
+    home.put(0, taken[1], 1, &[2; 100]).expect("the last bytes");
+    let content = [vec![1; 900], vec![2; 100]].concat();
+    home.finish(0, taken[1], &content).expect("finish");
+    assert_eq!(held(&home), (10_000, 1_000));
+    home.vault
+        .uploads_abort(home.by(0), taken[2])
+        .expect("abort");
+    home.vault
+        .uploads_abort(home.by(0), taken[2])
+        .expect("again");
+    assert_eq!(held(&home), (9_100, 1_000));
+    home.put(0, taken[3], 1, &[4; 900])
+        .expect("the room of one");
+    // Content that is there already takes nothing.
+    blob(&mut home, &content, "b").expect("held already");
+    home.sound();
+    // What nobody goes on with counts until it is cleared away.
+    home.now += 8 * DAY;
+    let lapsed = home.vault.uploads_cleanup_expired(home.by(0));
+    assert_eq!(lapsed.expect("clear away"), 100);
+    assert_eq!(held(&home), (1_000, 1_000));
+    home.sound();
+}
+
+/// An upload that was announced and takes all the room goes on where it stopped; with the capsule all of it goes.
+#[test]
+fn an_announced_upload_is_begun_again_although_it_fills_the_quota() {
+    let mut home = Home::new();
+    home.vault.configure(&InitArgs {
+        bytes_per_capsule: Some(2_000),
+        ..InitArgs::default()
+    });
+    let capsule = home.own(0);
+    let content = vec![3; 2_000];
+    let announcement = UploadAnnouncement {
+        sha256: sha256(&content).to_vec().into(),
+        total_len: 2_000,
+        chunk_size: 1_500,
+    };
+    let begin = |home: &mut Home, idem: &str| {
+        let by = home.by(0);
+        (home.vault).uploads_begin_announced(by, &capsule, &announcement, idem)
+    };
+    let Ok(UploadBegin::Open { session, .. }) = begin(&mut home, "u") else {
+        panic!("the quota takes it");
+    };
+    home.put(0, session, 0, &content[..1_500]).expect("put");
+    assert_eq!(
+        refusal(begin(&mut home, "another")),
+        Wire::ResourceExhausted
+    );
+    let again = begin(&mut home, "u").expect("begun again");
+    assert!(matches!(again, UploadBegin::Open { session: same, .. } if same == session));
+    home.put(0, session, 1, &content[1_500..]).expect("put");
+    // The quota lowered meanwhile: what it does not take stays an upload, and can be given up.
+    let lower = InitArgs {
+        bytes_per_capsule: Some(1_999),
+        ..InitArgs::default()
+    };
+    home.vault.configure(&lower);
+    let refused = home.finish(0, session, &content);
+    assert_eq!(refusal(refused), Wire::ResourceExhausted);
+    home.sound();
+    let by = home.by(0);
+    home.vault.capsules_delete(by, &capsule).expect("delete");
+    while home.vault.sweep(home.now) {}
+    home.sound();
+}
+
+/// Chunks that came before there was a quota count from the session's next chunk on.
+#[test]
+fn chunks_that_came_before_there_was_a_quota() {
+    let mut home = Home::new();
+    let capsule = home.own(0);
+    let [one, other] =
+        ["one", "other"].map(|idem| home.begin(0, &capsule, 2, idem).expect("begin"));
+    home.put(0, one, 0, &[1; 600]).expect("put");
+    home.put(0, other, 0, &[2; 600]).expect("put");
+    home.vault.configure(&InitArgs {
+        bytes_per_capsule: Some(1_000),
+        ..InitArgs::default()
+    });
+    home.put(0, one, 1, &[1; 100]).expect("put");
+    let refused = home.put(0, other, 1, &[2; 100]);
+    assert_eq!(refusal(refused), Wire::ResourceExhausted);
+    home.sound();
+    home.vault.uploads_abort(home.by(0), one).expect("abort");
+    home.put(0, other, 1, &[2; 100]).expect("put");
+    let content = [vec![2; 600], vec![2; 100]].concat();
+    home.finish(0, other, &content).expect("finish");
     home.sound();
 }
 

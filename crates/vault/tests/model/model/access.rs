@@ -32,6 +32,11 @@ fn is_for_group(entry: &AccessEntry) -> bool {
     entry.grant_source == GrantSource::Group
 }
 
+/// Whom the entry is for by name: nobody, where it is for a group, whomever it names.
+fn named(entry: &AccessEntry) -> Option<&PersonRef> {
+    entry.person_ref.as_ref().filter(|_| !is_for_group(entry))
+}
+
 /// The entry as it is kept, or why it can't be.
 fn completed(
     (who, now): (usize, u64),
@@ -96,8 +101,7 @@ impl Model {
             let group = entry.source_id.as_deref().unwrap_or_default();
             return self.is_member(who, capsule, group);
         }
-        let named = entry.person_ref.as_ref();
-        named.is_some_and(|named| self.is(who, named))
+        named(entry).is_some_and(|named| self.is(who, named))
     }
 
     /// The same, or as for everybody.
@@ -160,12 +164,11 @@ impl Model {
         let owners = &self.capsules[id.capsule].owners;
         let is_other = |named: &&PersonRef| owners.iter().all(|(owner, _)| owner != *named);
         let access = &self.known(id).access;
-        let people = access.iter().filter_map(|e| e.person_ref.as_ref());
+        let people = access.iter().filter_map(named);
         let others: BTreeSet<&PersonRef> = people.filter(is_other).collect();
         let counting = || access.iter().filter(|e| self.counts(e, id.capsule, now));
-        let of_others = |e: &AccessEntry| {
-            is_for_group(e) || e.person_ref.as_ref().is_some_and(|named| is_other(&named))
-        };
+        let of_others =
+            |e: &AccessEntry| is_for_group(e) || named(e).is_some_and(|named| is_other(&named));
         let status = if counting().any(|e| e.is_public) {
             SharingStatus::Public
         } else if counting().any(of_others) {

@@ -184,6 +184,8 @@ pub struct Session {
     pub expected: u32,
     pub announced: Option<Announced>,
     pub chunks: BTreeMap<u32, Vec<u8>>,
+    /// With how many bytes it counts against the quota, until it ends or, expired, is cleared away.
+    pub counted: u64,
     pub state: State,
     /// When it expires.
     pub until: u64,
@@ -377,7 +379,7 @@ impl Model {
     }
 
     /// Inline content and blobs; equal content counts once.
-    pub fn bytes_used(&self, capsule: usize) -> u64 {
+    pub fn bytes_held(&self, capsule: usize) -> u64 {
         let blobs = self.blobs.iter();
         let held: BTreeSet<Vec<u8>> = blobs
             .filter(|blob| blob.capsule == capsule && !blob.deleted)
@@ -385,6 +387,20 @@ impl Model {
             .collect();
         let of_blobs: u64 = held.iter().map(|bytes| bytes.len() as u64).sum();
         of_blobs + self.inline_bytes_used(capsule)
+    }
+
+    /// And the uploads under way.
+    pub fn bytes_used(&self, capsule: usize) -> u64 {
+        let sessions = self.sessions.iter();
+        let open = sessions.filter(|s| s.capsule == capsule && s.state == State::Open);
+        self.bytes_held(capsule) + open.map(|s| s.counted).sum::<u64>()
+    }
+
+    /// Bytes of uploads that have expired and were not cleared away yet, as far as the model knows: they may count still.
+    pub fn bytes_lingering(&self, capsule: usize) -> u64 {
+        let sessions = self.sessions.iter();
+        let expired = sessions.filter(|s| s.capsule == capsule && s.state == State::Expired);
+        expired.map(|s| s.counted).sum()
     }
 
     /// Whether the capsule takes so many more bytes.

@@ -78,16 +78,15 @@ impl Model {
             let by_me = session.capsule == capsule && session.creator == acting;
             by_me && session.state == State::Open
         });
-        let bytes = self.bytes_used(capsule);
         let inline_bytes = self.inline_bytes_used(capsule);
         Ok(CapsuleStatus {
             capsule_id: String::new(),
             memories: self.memories_of(capsule).count() as u64,
             memories_max: self.quotas.memories,
             memories_trashed: self.trashed_in(capsule).count() as u64,
-            bytes,
+            bytes: self.bytes_used(capsule),
             bytes_max: self.quotas.bytes,
-            blob_bytes: bytes - inline_bytes,
+            blob_bytes: self.bytes_held(capsule) - inline_bytes,
             inline_bytes,
             inline_bytes_max: self.quotas.inline,
             uploads_open: open.count() as u64,

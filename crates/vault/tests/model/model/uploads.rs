@@ -50,7 +50,10 @@ impl Model {
             _ => wrong.push(invalid("expected_chunks_too_large")),
         }
         none_of(wrong)?;
-        self.open_session((who, now), capsule, expected, idem, None)
+        match self.open_under(who, capsule, idem) {
+            Some(open) => Ok(open),
+            None => self.open_session((who, now), capsule, expected, idem, None),
+        }
     }
 
     /// The quota is checked before any byte travels; what the capsule holds needs no upload.
@@ -74,6 +77,9 @@ impl Model {
         none_of(wrong)?;
         if self.holds(capsule, &announced.sha) {
             return Ok(Begun::Present);
+        }
+        if let Some(open) = self.open_under(who, capsule, idem) {
+            return Ok(Begun::Open(open));
         }
         if !self.takes(capsule, announced.len) {
             return only(Refusal::ResourceExhausted);
@@ -106,7 +112,22 @@ impl Model {
             .collect())
     }
 
-    /// The session that (capsule, caller, key) has open, or a new one.
+    fn is_open_of(&self, who: usize, capsule: usize, session: &Session) -> bool {
+        session.capsule == capsule
+            && self.same(who, session.creator)
+            && session.state == State::Open
+    }
+
+    /// The session that (capsule, caller, key) has open.
+    fn open_under(&self, who: usize, capsule: usize, idem: &str) -> Option<usize> {
+        let mine = |s: &Session| self.is_open_of(who, capsule, s);
+        let opened = |key: usize| {
+            let mut sessions = self.sessions.iter();
+            sessions.position(|s| mine(s) && s.creator == key && s.idem == idem)
+        };
+        self.keys(who).find_map(opened)
+    }
+
     fn open_session(
         &mut self,
         (who, now): (usize, u64),
@@ -115,23 +136,13 @@ impl Model {
         idem: &str,
         announced: Option<Announced>,
     ) -> Answer<usize> {
-        let mine = |s: &Session| {
-            s.capsule == capsule && self.same(who, s.creator) && s.state == State::Open
-        };
-        let opened = |key: usize| {
-            let mut sessions = self.sessions.iter();
-            sessions.position(|s| mine(s) && s.creator == key && s.idem == idem)
-        };
-        if let Some(open) = self.keys(who).find_map(opened) {
-            return Ok(open);
-        }
         self.takes_content()?;
         // A session counts for who opened it; what others of the person opened before they were linked counts for them.
         let acting = self.acting(who);
         let by_me = self
             .sessions
             .iter()
-            .filter(|s| mine(s) && s.creator == acting);
+            .filter(|s| self.is_open_of(who, capsule, s) && s.creator == acting);
         if by_me.count() >= self.quotas.open_sessions as usize {
             return only(Refusal::ResourceExhausted);
         }
@@ -143,6 +154,7 @@ impl Model {
             expected,
             announced,
             chunks: BTreeMap::new(),
+            counted: 0,
             state: State::Open,
             until: now + limits::SESSION_LIFETIME,
         });
@@ -215,6 +227,17 @@ impl Model {
         Ok(cleared)
     }
 
+    /// What counts against the quota besides this upload.
+    fn used_by_others(&self, session: usize) -> u64 {
+        let session = &self.sessions[session];
+        let own = if session.state == State::Open {
+            session.counted
+        } else {
+            0
+        };
+        self.bytes_used(session.capsule) - own
+    }
+
     /// Whether the session's content was deleted, so that a repeated chunk can't be compared any more.
     pub fn content_is_gone(&self, session: usize) -> bool {
         matches!(self.sessions[session].state, State::Finished { blob, .. } if self.blobs[blob].deleted)
@@ -227,7 +250,7 @@ impl Model {
         index: u32,
         bytes: &[u8],
     ) -> Answer<()> {
-        let used = session.map_or(0, |s| self.bytes_used(self.sessions[s].capsule));
+        let used = session.map_or(0, |s| self.used_by_others(s));
         let (quota, takes_content) = (self.quotas.bytes, !self.is_short());
         let session = self.session_in_use(who, session)?;
         let mut wrong = vec![];
@@ -259,6 +282,9 @@ impl Model {
             session.until = now + limits::SESSION_LIFETIME;
         }
         session.chunks.insert(index, bytes.to_vec());
+        if quota.is_some() && !repeated {
+            session.counted = held + bytes.len() as u64;
+        }
         Ok(())
     }
 
@@ -326,7 +352,8 @@ impl Model {
     ) -> Answer<(usize, u64)> {
         let blob = self.blobs.len();
         let holds = session.is_some_and(|s| self.holds(self.sessions[s].capsule, sha));
-        let takes = session.is_none_or(|s| self.takes(self.sessions[s].capsule, len));
+        let quota = self.quotas.bytes.unwrap_or(u64::MAX);
+        let takes = session.is_none_or(|s| self.used_by_others(s).saturating_add(len) <= quota);
         let session = self.session_in_use(who, session)?;
         let mut wrong = vec![];
         let bytes: Vec<u8> = session.chunks.values().flatten().copied().collect();
@@ -357,6 +384,7 @@ impl Model {
             return only(Refusal::ResourceExhausted);
         }
         session.state = State::Finished { blob, at: now };
+        session.counted = 0;
         session.until = now + limits::SESSION_LIFETIME;
         let made = Blob {
             capsule: session.capsule,
@@ -378,6 +406,7 @@ impl Model {
         let session = self.session(who, session)?;
         if session.state == State::Open {
             session.state = State::Aborted;
+            session.counted = 0;
             session.until = now + limits::SESSION_LIFETIME;
         }
         Ok(())
