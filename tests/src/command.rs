@@ -214,7 +214,17 @@ impl Served {
 
     /// Serves `wasm` in `state` on `listen`, or tells how that ended.
     pub fn try_start(state: &Path, wasm: &Path, listen: &str) -> Result<Self, Ended> {
-        let mut running = Running::start(&mut serve(state, wasm, listen));
+        Self::try_start_with(state, wasm, listen, &[])
+    }
+
+    /// As [`Served::try_start`], with further options.
+    pub fn try_start_with(
+        state: &Path,
+        wasm: &Path,
+        listen: &str,
+        options: &[&str],
+    ) -> Result<Self, Ended> {
+        let mut running = Running::start(serve(state, wasm, listen).args(options));
         let line = running
             .first_line
             .recv_timeout(DEADLINE)
@@ -227,8 +237,12 @@ impl Served {
 
     /// Starts as [`Served::start`] does, and is killed (SIGKILL) `after` so long, wherever it is by then.
     pub fn start_and_kill(state: &Path, after: Duration) -> Ended {
-        let command = &mut serve(state, &artefacts::vault_wasm(), "127.0.0.1:0");
-        let mut running = Running::start(command);
+        Self::kill_while_starting(state, &artefacts::vault_wasm(), "127.0.0.1:0", after)
+    }
+
+    /// As [`Served::start_and_kill`], with `wasm` and on `listen`.
+    pub fn kill_while_starting(state: &Path, wasm: &Path, listen: &str, after: Duration) -> Ended {
+        let mut running = Running::start(&mut serve(state, wasm, listen));
         thread::sleep(after);
         running.signal(libc::SIGKILL);
         running.wait()

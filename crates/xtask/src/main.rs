@@ -8,6 +8,7 @@ mod canister;
 #[cfg(feature = "host")]
 mod interface;
 mod serve;
+mod soak;
 mod step;
 mod test;
 mod workspace;
@@ -49,6 +50,18 @@ enum Command {
         #[arg(long)]
         fast: bool,
     },
+    /// Builds everything and lets people work in a vault that is killed, stopped and upgraded meanwhile; then checks all of it.
+    Soak {
+        /// How long they work.
+        #[arg(long, default_value_t = 10.0)]
+        minutes: f64,
+        /// The number that an earlier run printed, for the same work and the same events.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Build the host unoptimised: quicker to compile, slower to run.
+        #[arg(long)]
+        dev: bool,
+    },
     /// Counts the canister's instructions per call and writes benches/instructions.json and benches/README.md.
     Bench {
         /// Compare with the committed counts instead, and fail where one rose by more than 5 %.
@@ -82,6 +95,7 @@ fn run(command: Command) -> Result<()> {
         Command::Build => canister::build().map(drop),
         Command::Serve { dev, options } => serve::run(dev, &options),
         Command::Test { fast } => test::run(fast),
+        Command::Soak { minutes, seed, dev } => soak::run(minutes, seed, dev),
         #[cfg(feature = "host")]
         Command::Bench { large: true, .. } => bench::run_large(),
         #[cfg(feature = "host")]

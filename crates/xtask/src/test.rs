@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// The same in each step, so that dependencies are compiled once.
-const FEATURES: [&str; 2] = ["--features", "xtask/host"];
+pub const FEATURES: [&str; 2] = ["--features", "xtask/host"];
 
 /// Runs all steps; `fast` leaves out those that take long and rarely fail alone.
 pub fn run(fast: bool) -> Result<()> {
