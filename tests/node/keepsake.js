@@ -28,17 +28,17 @@ function artefact(variable, usual, remedy) {
 }
 
 /**
- * Serves a new vault on a free port.
- * @returns its URL, its canister id, and `stop`, which resolves to the exit code after Ctrl-C.
+ * Serves a new vault on a free port, with further `options` of `keepsake serve`.
+ * @returns its URL, its canister id, its module's path, and `stop`, which resolves to the exit code after Ctrl-C.
  */
-export async function serve() {
+export async function serve(options = []) {
   const command = artefact('KEEPSAKE_BIN', 'target/debug/keepsake', 'cargo build --bin keepsake');
   const wasm = artefact('KEEPSAKE_VAULT_WASM', 'target/canister/vault.wasm', 'cargo xtask build');
   const folder = await mkdtemp(join(tmpdir(), 'keepsake-node-'));
   const state = join(folder, 'state');
   const child = spawn(
     command,
-    ['serve', '--json', '--listen', '127.0.0.1:0', '--state', state, '--wasm', wasm],
+    ['serve', '--json', '--listen', '127.0.0.1:0', '--state', state, '--wasm', wasm, ...options],
     { env: { HOME: folder, PATH: process.env.PATH }, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   // Whatever happens here, it does not outlive the tests.
@@ -60,6 +60,7 @@ export async function serve() {
   return {
     url,
     canisterId,
+    wasm,
     async stop() {
       child.kill('SIGINT');
       const code = await ended;
