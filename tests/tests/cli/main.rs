@@ -1,9 +1,12 @@
 //! The `keepsake` command as a user runs it.
 
 mod account;
+mod calls;
 mod check;
 mod moving;
+mod operation;
 mod serving;
+mod sharing;
 
 use std::{
     collections::BTreeMap,
