@@ -250,7 +250,8 @@ export interface CapsuleStatus {
   'memories' : bigint,
   'inline_bytes' : bigint,
   /**
-   * Bytes of blobs and inline assets, of memories in the trash too; what `bytes_max` bounds.
+   * What `bytes_max` bounds: bytes of blobs and inline assets, of memories in the trash too, and where there is a bound, of chunks of
+   * uploads under way.
    */
   'bytes' : bigint,
   /**
@@ -1069,7 +1070,8 @@ export interface _SERVICE {
    */
   'asset_remove_internal' : ActorMethod<[string, string], Result_3>,
   /**
-   * Deletes a blob that no memory references; Conflict while one does. For owners and controllers of its capsule.
+   * Deletes a blob that no memory references; Conflict while one does, in the trash or not. For owners and controllers of its capsule.
+   * Again: the same.
    */
   'blob_delete' : ActorMethod<[string], Result_4>,
   /**
@@ -1250,11 +1252,12 @@ export interface _SERVICE {
   >,
   /**
    * Deletes a memory and its inline assets; with `true`, also its blobs that nothing else references, and its external content goes on
-   * the list of external deletions. Needs OWN. Again: Ok.
+   * the list of external deletions. One in the trash is deleted for good. Needs OWN. Again: Ok.
    */
   'memories_delete' : ActorMethod<[string, boolean], Result_1>,
   /**
-   * Deletes every memory that the capsule has when the call arrives, in as many messages as that takes. For owners and controllers.
+   * Deletes every memory that the capsule has when the call arrives, in as many messages as that takes; what is in the trash stays there.
+   * For owners and controllers.
    */
   'memories_delete_all' : ActorMethod<[string, boolean], Result_17>,
   /**
