@@ -10,6 +10,8 @@
 
 import ExifReader from 'exifreader';
 
+import { dimensionsOf } from './derivatives/dimensions.js';
+
 /** Where a capture time comes from; the tag by which it is recorded is `capture-time:` and this. */
 export type TimeSource =
   /** EXIF, with its UTC offset. */
@@ -57,7 +59,7 @@ export function captureFacts(
     place: place(tags),
     camera: camera(tags),
     orientation: orientation(tags),
-    dimensions: dimensions(tags),
+    dimensions: dimensionsOf(head),
   };
 }
 
@@ -191,13 +193,6 @@ function camera(tags: Tags): CaptureFacts['camera'] {
 function orientation(tags: Tags): number | undefined {
   const value = Number(tags.exif?.Orientation?.value);
   return Number.isInteger(value) && value >= 1 && value <= 8 ? value : undefined;
-}
-
-function dimensions(tags: Tags): CaptureFacts['dimensions'] {
-  const file = (tags.file ?? tags.png ?? tags.riff ?? tags.gif) as Record<string, { value?: unknown }> | undefined;
-  const width = Number(file?.['Image Width']?.value ?? file?.['ImageWidth']?.value);
-  const height = Number(file?.['Image Height']?.value ?? file?.['ImageHeight']?.value);
-  return width > 0 && height > 0 ? { width, height } : undefined;
 }
 
 /**

@@ -17,7 +17,7 @@ import { processUpload, type ProcessingOptions, type ProcessingResult } from './
 import { readAsset, type AssetContent, type AssetSelector } from './read.js';
 import { grantAccess, revokeAccess, type ShareOptions } from './share.js';
 import { Limit } from './limit.js';
-import { DEFAULT_RETRY, withRetry, type RetryPolicy } from './retry.js';
+import { DEFAULT_RETRY, sleep, withRetry, type RetryPolicy } from './retry.js';
 import { UploadEngine, type StoredBlob, type TransferOptions } from './upload/engine.js';
 import { Pause } from './upload/pause.js';
 import type { QueuedUpload, UploadQueue } from './upload/queue.js';
@@ -57,6 +57,8 @@ export interface ConnectOptions {
 export interface UploadOptions extends SourceOptions, Omit<TransferOptions, 'capsuleId' | 'withMemory'> {
   /** The caller's own capsule where none is named; it is made at the first use. */
   capsuleId?: string;
+  /** Stops the upload and lets it go on. The same for many uploads stops them together. */
+  pause?: Pause;
 }
 
 /** An upload on its way. */
@@ -75,6 +77,9 @@ const MOST_PROCESSED = 8;
 /** Milliseconds that a request may take, and the rate below which a long one is given up (bytes a millisecond). */
 const REQUEST_TIME = 30_000;
 const SLOWEST = 16;
+
+/** Milliseconds before a lost question is asked again; each further pause is longer. */
+const QUESTION_PAUSE = 100;
 
 /** A vault, as one identity sees it. */
 export class Keepsake {
@@ -166,7 +171,7 @@ export class Keepsake {
 
   /** Uploads content as a blob, which becomes part of a memory by `createMemoryFromBlob` or `addAssetToMemory`. Unreferenced, it goes after a day. */
   upload(source: Source, options: UploadOptions = {}): Upload {
-    const pause = new Pause();
+    const pause = options.pause ?? new Pause();
     return handle(this.#upload(source, options, pause), pause);
   }
 
@@ -186,7 +191,7 @@ export class Keepsake {
 
   /**
    * Goes on with interrupted uploads whose file can still be read: by its path in Node, in browsers where it was short enough to be kept. What fails is told to
-   * `onError` and stays in the queue.
+   * `onError`, or thrown together in the end where nobody listens; it stays in the queue as long as time can heal it.
    */
   async resumeUploads(
     options: Omit<ProcessingOptions, 'capsuleId' | 'name' | 'type' | 'lastModified'> & {
@@ -194,6 +199,7 @@ export class Keepsake {
     } = {},
   ): Promise<(StoredBlob | ProcessingResult)[]> {
     const results: (StoredBlob | ProcessingResult)[] = [];
+    const failures: unknown[] = [];
     for (const entry of await this.pendingUploads()) {
       throwIfAborted(options.signal);
       if (entry.source === undefined) {
@@ -216,8 +222,15 @@ export class Keepsake {
         );
       } catch (error) {
         throwIfAborted(options.signal);
-        options.onError?.(entry, error);
+        if (options.onError) {
+          options.onError(entry, error);
+        } else {
+          failures.push(error);
+        }
       }
+    }
+    if (failures.length > 0) {
+      throw new AggregateError(failures, `${failures.length} interrupted uploads did not go on`);
     }
     return results;
   }
@@ -253,7 +266,7 @@ export class Keepsake {
   }
 
   async #upload(source: Source, options: UploadOptions, pause: Pause): Promise<StoredBlob> {
-    const { capsuleId, name, type, lastModified, ...transfer } = options;
+    const { capsuleId, name, type, lastModified, pause: _, ...transfer } = options;
     const content = await platform.openContent(source, said({ name, type, lastModified }));
     return this.uploadContent(content, { ...transfer, capsuleId: capsuleId ?? (await this.ownCapsule()) }, pause);
   }
@@ -299,12 +312,39 @@ export function said(options: {
 
 /** A fetch whose requests end in time, and when the signal fires. */
 function timed(send: typeof fetch, signal?: AbortSignal): typeof fetch {
-  return (input, init = {}) => {
+  const once = (input: RequestInfo | URL, init: RequestInit = {}) => {
     const body = init.body;
     const length = body instanceof Uint8Array ? body.byteLength : 0;
     const limit = AbortSignal.timeout(REQUEST_TIME + Math.ceil(length / SLOWEST));
     return send(input, { ...init, signal: signal ? AbortSignal.any([signal, limit]) : limit });
   };
+  return (input, init) => (String(input).endsWith('/read_state') ? patiently(() => once(input, init), signal) : once(input, init));
+}
+
+/** How often the outcome of a call is asked for where the question is lost. */
+const QUESTIONS = 5;
+
+/**
+ * Asks for the outcome of a call that was taken. Where this gave up at the first question that is lost, the call, with a whole chunk in it, would be sent again.
+ */
+async function patiently(ask: () => Promise<Response>, signal: AbortSignal | undefined): Promise<Response> {
+  for (let asked = 1; ; asked += 1) {
+    try {
+      const answer = await ask();
+      if (answer.status === 200) {
+        // Read to its end here, because it may break off.
+        return new Response(await answer.arrayBuffer(), { status: 200, headers: answer.headers });
+      }
+      if ((answer.status !== 429 && answer.status < 500) || asked >= QUESTIONS) {
+        return answer;
+      }
+    } catch (error) {
+      if (asked >= QUESTIONS || signal?.aborted) {
+        throw error;
+      }
+    }
+    await sleep(QUESTION_PAUSE * asked * (1 + Math.random()), signal);
+  }
 }
 
 function isLoopback(host: string): boolean {

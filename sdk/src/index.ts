@@ -10,6 +10,7 @@ export type { Source, SourceOptions } from './content/content.js';
 export * from './errors.js';
 export { DEFAULT_RETRY, type RetryPolicy } from './retry.js';
 export { MOST_CHUNKS, type StoredBlob, type TransferOptions } from './upload/engine.js';
+export { Pause } from './upload/pause.js';
 export type { OnProgress, UploadPhase, UploadProgress } from './upload/progress.js';
 export { MemoryQueue, type MemoryWords, type QueuedUpload, type UploadQueue } from './upload/queue.js';
 export { DEFAULT_WINDOW } from './upload/window.js';

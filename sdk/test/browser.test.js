@@ -147,12 +147,23 @@ test('damaged photos cost their derivatives only', { skip }, async () => {
   await page.close();
 });
 
-test('the page stays smooth while content is hashed and sent', { skip }, async () => {
+test('content is read and hashed in the Worker', { skip }, async () => {
   const { page } = await open(4);
-  const { longest, sha256: digest } = await page.evaluate((length) => globalThis.page.smooth(length), 8 * CHUNK);
-  assert.equal(digest, hex(sha256(pattern(9, 8 * CHUNK))));
-  // Encoding and signing a message remain; hashing and reading do not.
-  assert.ok(longest < 1_000, `${longest} ms`);
+  assert.equal(page.workers().length, 0);
+  const digest = await page.evaluate((length) => globalThis.page.send(length), 3 * CHUNK + 1);
+  assert.equal(digest, hex(sha256(pattern(9, 3 * CHUNK + 1))));
+  assert.deepEqual(page.workers().map((worker) => new URL(worker.url()).pathname), ['/browser-worker.js']);
+  await page.close();
+});
+
+test('where no Worker can be loaded, the page does the work itself', { skip }, async () => {
+  const { page, start } = await open(6);
+  await page.route('**/browser-worker.js', (route) => route.fulfill({ status: 404 }));
+  await start();
+  const kept = await page.evaluate(() => globalThis.page.keep('density_plot.png', 'image/png'));
+  assert.deepEqual(kept.statuses, ['added', 'added', 'added']);
+  const digest = await page.evaluate((length) => globalThis.page.send(length), 2 * CHUNK);
+  assert.equal(digest, hex(sha256(pattern(9, 2 * CHUNK))));
   await page.close();
 });
 

@@ -36,7 +36,7 @@ function randomness(seed) {
 const DISCONNECTS = ['lost', 'answer lost', 'cut short', '429', '503'];
 const FAULTS = [...DISCONNECTS, 'delayed', 'twice', '202'];
 
-/** Between client and host. Counts what reaches the host, and the disconnects that it caused for chunks. */
+/** Between client and host. Counts the chunks that come, and the disconnects that it causes for chunks and for questions after their outcome. */
 async function faultyProxy(random, share) {
   const seen = { chunks: new Map(), disconnects: 0, faults: new Map() };
   const server = createServer(async (incoming, outgoing) => {
@@ -53,7 +53,7 @@ async function faultyProxy(random, share) {
     }
     if (fault) {
       seen.faults.set(fault, (seen.faults.get(fault) ?? 0) + 1);
-      if (content && DISCONNECTS.includes(fault)) {
+      if ((content || incoming.url.endsWith('/read_state')) && DISCONNECTS.includes(fault)) {
         seen.disconnects += 1;
       }
     }

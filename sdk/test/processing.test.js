@@ -289,6 +289,12 @@ test('when, where and with what', async () => {
   assert.equal(portrait.orientation, 6);
   assert.deepEqual([portrait.dimensions.width, portrait.dimensions.height].sort((a, b) => a - b), [700, 840]);
 
+  for (const file of ['handwritten-notes.jpg', 'density_plot.png', 'denali.webp', 'date-gps.jpg']) {
+    const { width, height } = await sharp(fixture(file)).metadata();
+    assert.deepEqual(captureFacts(await photo(file)).dimensions, { width, height }, file);
+  }
+  assert.equal(captureFacts(await photo('IMG_2682.heic')).time.source, 'exif-gps');
+
   const name = (stem) => captureFacts(noise(10), { name: `${stem}.jpg` }).time?.nanos;
   for (const [stem, seconds] of Object.entries({
     IMG_20190713_120312: 1_563_019_392,

@@ -10,6 +10,7 @@ import {
   CancelledError,
   FileChangedError,
   FileQueue,
+  Pause,
   SourceError,
   VaultError,
 } from '../dist/index.js';
@@ -234,6 +235,14 @@ test('paused uploads send nothing, cancelled ones leave nothing', async () => {
   const blob = await upload.done;
   assert.ok((await stored(keepsake, blob)).equals(bytes));
   assert.deepEqual([...phases].sort(), ['done', 'finishing', 'paused', 'uploading']);
+
+  const together = new Pause();
+  together.pause();
+  const both = [1, 2].map(() => keepsake.upload(noise(10), { pause: together }));
+  await sleep(100);
+  assert.ok(both.every(({ paused: waits }) => waits));
+  together.resume();
+  assert.equal((await Promise.all(both.map(({ done }) => done))).length, 2);
 
   const controller = new AbortController();
   const cancelled = keepsake.upload(noise(12 * CHUNK), {

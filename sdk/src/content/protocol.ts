@@ -78,6 +78,9 @@ export interface ReaderWorker {
   keepAlive(needed: boolean): void;
 }
 
+/** The worker ended, or could not be started. */
+class ThreadFailedError extends SourceError {}
+
 /** The main thread's side: one worker for all uploads, started when the first needs it. */
 export class ReaderClient {
   readonly #start: () => ReaderWorker;
@@ -93,7 +96,14 @@ export class ReaderClient {
   async open(source: PortableSource, chunkSize: number): Promise<ContentPass> {
     const reader = this.#next;
     this.#next += 1;
-    await this.#ask({ id: 0, reader, op: 'open', source, chunkSize });
+    const request = { id: 0, reader, op: 'open', source, chunkSize } as const;
+    await this.#ask(request).catch((error: unknown) => {
+      if (!(error instanceof ThreadFailedError)) {
+        throw error;
+      }
+      // Nothing was read yet: another thread, or none where none can be started.
+      return this.#ask(request);
+    });
     return {
       next: async (send) => {
         const chunk = await this.#ask({ id: 0, reader, op: 'next', send });
@@ -137,7 +147,7 @@ export class ReaderClient {
       // The next request starts another one.
       this.#worker = undefined;
       for (const waiting of this.#waiting.values()) {
-        waiting.reject(new SourceError(`the reading thread failed: ${error.message}`, { cause: error }));
+        waiting.reject(new ThreadFailedError(`the reading thread failed: ${error.message}`, { cause: error }));
       }
       this.#waiting.clear();
     });

@@ -134,9 +134,9 @@ class Processing {
 
   /** Lane A. */
   async #original(media: Media, capture: CaptureFacts | undefined): Promise<{ blob: StoredBlob; memoryId: string }> {
-    const { signal, onProgress, skipHeld } = this.#options;
+    const { signal, onProgress, skipHeld, pause = new Pause() } = this.#options;
     const transfer = { capsuleId: this.#capsuleId, signal, onProgress, skipHeld, withMemory: true };
-    const blob = await this.#keepsake.uploadContent(this.#content, transfer, new Pause());
+    const blob = await this.#keepsake.uploadContent(this.#content, transfer, pause);
     throwIfAborted(signal);
     try {
       return { blob, memoryId: await this.#create(blob, media, capture) };
@@ -146,7 +146,7 @@ class Processing {
       if (!gone) {
         throw error;
       }
-      const sent = await this.#keepsake.uploadContent(this.#content, { ...transfer, skipHeld: 'never' }, new Pause());
+      const sent = await this.#keepsake.uploadContent(this.#content, { ...transfer, skipHeld: 'never' }, pause);
       return { blob: sent, memoryId: await this.#create(sent, media, capture) };
     }
   }

@@ -66,8 +66,11 @@ interface PageWorker {
 
 let started: PageWorker | undefined;
 
+/** A worker ended before it said anything: its file is not there, or the page's policy forbids it. Then the page does the work itself. */
+let workersFail = false;
+
 function sharedWorker(): PageWorker | undefined {
-  if (typeof Worker === 'undefined') {
+  if (typeof Worker === 'undefined' || workersFail) {
     return undefined;
   }
   if (!started) {
@@ -78,7 +81,9 @@ function sharedWorker(): PageWorker | undefined {
       onFailure: new Set(),
       onDerived: new Map(),
     };
+    let heard = false;
     worker.onmessage = ({ data }: MessageEvent<WorkerReply>) => {
+      heard = true;
       if ('reader' in data) {
         page.onReader(data.reader);
       } else {
@@ -87,6 +92,7 @@ function sharedWorker(): PageWorker | undefined {
     };
     worker.onerror = (event) => {
       started = undefined;
+      workersFail = !heard;
       worker.terminate();
       const error = new Error(event.message || 'the worker cannot be loaded');
       page.onFailure.forEach((listener) => listener(error));

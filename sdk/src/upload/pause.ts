@@ -7,14 +7,16 @@
 import { CancelledError } from '../errors.js';
 import type { ProgressMeter } from './progress.js';
 
-/** Closed by `pause`, opened by `resume`. Chunks on their way arrive meanwhile. */
+/** Stops uploads and lets them go on; one may serve many uploads. Chunks on their way arrive meanwhile. */
 export class Pause {
   #gate: { opened: Promise<void>; open(): void } | undefined;
 
+  /** Whether nothing is sent now. */
   get paused(): boolean {
     return this.#gate !== undefined;
   }
 
+  /** Nothing more is sent until `resume`. */
   pause(): void {
     if (!this.#gate) {
       let open = () => {};
@@ -25,12 +27,13 @@ export class Pause {
     }
   }
 
+  /** Sends on. */
   resume(): void {
     this.#gate?.open();
     this.#gate = undefined;
   }
 
-  /** Waits while the gate is closed. */
+  /** Waits while the gate is closed; for this package's own use. */
   async wait(signal: AbortSignal | undefined, meter: ProgressMeter): Promise<void> {
     if (!this.#gate) {
       return;
