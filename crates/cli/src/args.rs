@@ -228,6 +228,19 @@ pub struct Upload {
     /// Capsule to put them into [default: your own, made at first need]
     #[arg(long, value_name = "ID")]
     pub capsule: Option<String>,
+    /// Of folders, only files that match: a pattern such as *.jpg for names, or 2020/** for the way from the folder;
+    /// upper and lower case are the same
+    #[arg(long, value_name = "PATTERN")]
+    pub include: Vec<String>,
+    /// Of folders, not what matches; folders that match are not entered
+    #[arg(long, value_name = "PATTERN")]
+    pub exclude: Vec<String>,
+    /// Files on their way side by side
+    #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: u16,
+    /// Say what would be done with each file, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -2,10 +2,13 @@
 //!
 //! A folder means every regular file in it, at any depth, in the order of their names; hidden files and folders are
 //! left out, links are followed, and a link that leads back into a folder above it is not entered again. What is named
-//! on the command line itself is always meant, hidden or not.
+//! on the command line itself is always meant, hidden or not. Patterns narrow down what folders mean: one without a slash is
+//! matched with names, one with a slash with the way from the folder that was named.
 
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result};
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use walkdir::{DirEntry, WalkDir};
 
 /// A file to upload, or a place that could not be looked into.
@@ -15,18 +18,91 @@ pub enum Found {
     Unreadable { path: PathBuf, reason: String },
 }
 
-/// Follows `arguments`, in their order. Blocking.
-pub fn gather(arguments: &[PathBuf]) -> Vec<Found> {
-    arguments.iter().flat_map(|path| walk(path)).collect()
+/// Which files of folders are meant.
+#[derive(Debug, Default)]
+pub struct Selection {
+    /// `None`: all.
+    include: Option<Patterns>,
+    exclude: Option<Patterns>,
 }
 
-fn walk(root: &Path) -> Vec<Found> {
+#[derive(Debug)]
+struct Patterns {
+    names: GlobSet,
+    ways: GlobSet,
+}
+
+impl Selection {
+    /// Files that match one of `include` (all, where there is none) and none of `exclude`; a folder that matches one of
+    /// `exclude` is not entered.
+    ///
+    /// # Errors
+    /// A pattern that is none, named.
+    pub fn new(include: &[String], exclude: &[String]) -> Result<Self> {
+        Ok(Selection {
+            include: Patterns::new(include)?,
+            exclude: Patterns::new(exclude)?,
+        })
+    }
+
+    fn enters(&self, root: &Path, folder: &Path) -> bool {
+        !self.exclude.as_ref().is_some_and(|p| p.fit(root, folder))
+    }
+
+    fn means(&self, root: &Path, file: &Path) -> bool {
+        self.enters(root, file) && self.include.as_ref().is_none_or(|p| p.fit(root, file))
+    }
+}
+
+impl Patterns {
+    fn new(patterns: &[String]) -> Result<Option<Self>> {
+        if patterns.is_empty() {
+            return Ok(None);
+        }
+        let mut names = GlobSetBuilder::new();
+        let mut ways = GlobSetBuilder::new();
+        for pattern in patterns {
+            let glob: Glob = GlobBuilder::new(pattern)
+                .literal_separator(true)
+                .case_insensitive(true)
+                .build()
+                .with_context(|| format!("{pattern:?} is no pattern"))?;
+            if pattern.contains('/') {
+                ways.add(glob);
+            } else {
+                names.add(glob);
+            }
+        }
+        Ok(Some(Patterns {
+            names: names.build().context("too many patterns")?,
+            ways: ways.build().context("too many patterns")?,
+        }))
+    }
+
+    fn fit(&self, root: &Path, path: &Path) -> bool {
+        let way = path.strip_prefix(root).unwrap_or(path);
+        self.ways.is_match(way) || path.file_name().is_some_and(|name| self.names.is_match(name))
+    }
+}
+
+/// Follows `arguments`, in their order. Blocking.
+pub fn gather(arguments: &[PathBuf], selection: &Selection) -> Vec<Found> {
+    arguments
+        .iter()
+        .flat_map(|path| walk(path, selection))
+        .collect()
+}
+
+fn walk(root: &Path, selection: &Selection) -> Vec<Found> {
     WalkDir::new(root)
         .follow_links(true)
         .sort_by_file_name()
         .into_iter()
-        .filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry))
+        .filter_entry(|entry| {
+            entry.depth() == 0 || (!is_hidden(entry) && selection.enters(root, entry.path()))
+        })
         .filter_map(|entry| match entry {
+            Ok(entry) if entry.depth() > 0 && !selection.means(root, entry.path()) => None,
             Ok(entry) => file(entry),
             // Its files are found where the link leads to.
             Err(e) if e.loop_ancestor().is_some() => None,
@@ -71,7 +147,7 @@ mod tests {
     use super::*;
 
     fn names(root: &Path, arguments: &[PathBuf]) -> Vec<String> {
-        gather(arguments)
+        gather(arguments, &Selection::default())
             .into_iter()
             .map(|found| match found {
                 Found::File { path, .. } => path
@@ -137,5 +213,34 @@ mod tests {
             names(root, &[root.join("a/socket")]),
             ["unreadable: not a regular file"]
         );
+    }
+
+    #[test]
+    fn patterns_narrow_down_folders_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fs::create_dir_all(root.join("a/cache/deep")).unwrap();
+        fs::create_dir_all(root.join("a/raw")).unwrap();
+        for file in ["a/1.JPG", "a/2.mov", "a/cache/3.jpg", "a/cache/deep/4.jpg", "a/raw/5.jpg"] {
+            fs::write(root.join(file), "x").unwrap();
+        }
+        let found = |include: &[&str], exclude: &[&str], argument: &str| -> Vec<String> {
+            let owned = |list: &[&str]| -> Vec<String> { list.iter().map(|&s| s.into()).collect() };
+            let selection = Selection::new(&owned(include), &owned(exclude)).unwrap();
+            gather(&[root.join(argument)], &selection)
+                .into_iter()
+                .map(|found| match found {
+                    Found::File { path, .. } => {
+                        path.file_name().unwrap().to_string_lossy().into_owned()
+                    }
+                    Found::Unreadable { reason, .. } => reason,
+                })
+                .collect()
+        };
+        assert_eq!(found(&["*.jpg"], &["cache"], "a"), ["1.JPG", "5.jpg"]);
+        assert_eq!(found(&["raw/*", "*.mov"], &[], "a"), ["2.mov", "5.jpg"]);
+        assert_eq!(found(&[], &["**/deep", "*.mov", "raw/5.*"], "a"), ["1.JPG", "3.jpg"]);
+        assert_eq!(found(&["*.png"], &["*.mov"], "a/2.mov"), ["2.mov"]);
+        assert!(Selection::new(&["[".into()], &[]).is_err());
     }
 }

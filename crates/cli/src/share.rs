@@ -58,13 +58,15 @@ fn who(text: &str) -> Result<Who, String> {
     Ok(Who::Person(PersonRef::Opaque(text.to_owned())))
 }
 
-/// Groups of five characters with dashes between them: a mistyped principal must not become a name.
+/// Three groups of five characters or more, with dashes between them: a mistyped principal must not become a name.
 fn looks_like_a_principal(text: &str) -> bool {
-    let groups: Vec<&str> = text.split('-').collect();
-    let body = |group: &&str| {
-        group.len() == 5 && group.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    let is_group = |group: &&str| {
+        group.len() == 5
+            && group
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
     };
-    groups.len() > 2 && groups.iter().rev().skip(1).filter(|group| body(group)).count() + 1 >= groups.len() - 1
+    text.split('-').filter(is_group).count() >= 3
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -5,6 +5,7 @@
 //! incomplete: it is reported with the reasons, and makes the exit code non-zero, because it is the sign of a damaged
 //! file that its owner will want to know about.
 
+mod dry;
 mod report;
 
 use std::{
@@ -22,33 +23,35 @@ use crate::{
     Outcome,
     args::{Common, Upload},
     connect,
-    gather::{Found, gather},
+    gather::{Found, Selection, gather},
     output::Output,
     problem,
 };
 
-/// Files on their way side by side: enough to keep the vault busy while another file is read and its photo
-/// decoded.
-const FILES_AT_ONCE: usize = 4;
-
 pub async fn run(upload: Upload, common: &Common, output: &mut Output) -> Result<Outcome> {
     let vault = connect::vault(common).await?;
+    let selection = Selection::new(&upload.include, &upload.exclude)?;
     let found = {
         let paths = upload.paths;
-        tokio::task::spawn_blocking(move || gather(&paths))
+        tokio::task::spawn_blocking(move || gather(&paths, &selection))
             .await
             .context("the files could not be listed")?
     };
-    let capsule = match upload.capsule {
-        Some(id) => id,
-        None => own_capsule_or_new(&vault).await?,
+    let capsule = match (upload.capsule, upload.dry_run) {
+        (Some(id), _) => Some(id),
+        (None, false) => Some(own_capsule_or_new(&vault).await?),
+        (None, true) => connect::own_capsule(&vault).await?,
     };
+    if upload.dry_run {
+        return dry::run(vault, capsule.as_deref(), found, usize::from(upload.jobs), output).await;
+    }
+    let capsule = capsule.context("a capsule was made, and is not there")?;
     let importer = Importer::open(vault, &capsule).await?;
     let bar = progress_bar(&found, output.is_json());
     let mut summary = Summary::new(&capsule);
     let mut reports = stream::iter(found)
         .map(|found| one(&importer, &bar, found))
-        .buffer_unordered(FILES_AT_ONCE);
+        .buffer_unordered(usize::from(upload.jobs));
     while let Some(report) = reports.next().await {
         summary.count(&report);
         // The bar is taken off the terminal while a line is written.

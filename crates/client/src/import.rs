@@ -80,6 +80,18 @@ pub enum DerivativeFate {
     Failed(String),
 }
 
+/// What [`Importer::keep`] would do with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Foreseen {
+    /// Send it, and make a memory.
+    Create,
+    /// Make a memory of content that the capsule holds.
+    CreateFromHeld,
+    /// Add derivatives that its memory lacks.
+    Repair,
+    AlreadyThere,
+}
+
 /// A file that is kept.
 #[derive(Clone, Debug)]
 pub struct Kept {
@@ -160,6 +172,31 @@ impl Importer {
             self.gone.store(true, Ordering::Relaxed);
         }
         result
+    }
+
+    /// Says what [`Self::keep`] would do with the file at `path`, and does nothing of it. Files of one run that are equal are
+    /// each foreseen as if the others were not.
+    ///
+    /// # Errors
+    /// What keeps the file from being read, or the vault from answering.
+    pub async fn foresee(&self, path: &Path) -> Result<Foreseen, ClientError> {
+        let facts = {
+            let path = path.to_owned();
+            blocking(move || Facts::read(&path)).await?
+        };
+        Ok(match self.whats_there(&facts).await? {
+            There::Nothing => Foreseen::Create,
+            There::Blob(_) => Foreseen::CreateFromHeld,
+            There::Memory(memory, _) => {
+                let present = assets_of(&memory);
+                let has = |kind: &Kind| present.iter().any(|a| a.asset_type == kind.asset_type());
+                if facts.wanted().iter().all(has) {
+                    Foreseen::AlreadyThere
+                } else {
+                    Foreseen::Repair
+                }
+            }
+        })
     }
 
     async fn keep_one(&self, path: &Path, progress: &dyn Progress) -> Result<Kept, ClientError> {

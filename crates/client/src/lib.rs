@@ -28,7 +28,7 @@ mod webp_container;
 pub use connect::DEFAULT_CANISTER_ID;
 pub use download::{AssetRef, assets_of, read_asset, verify_asset};
 pub use error::ClientError;
-pub use import::{DerivativeFate, Fate, Importer, Kept, NoProgress, Progress};
+pub use import::{DerivativeFate, Fate, Foreseen, Importer, Kept, NoProgress, Progress};
 pub use keepsake_api as api;
 pub use retry::RetryPolicy;
 pub use upload::{Content, StoredBlob, Uploader};

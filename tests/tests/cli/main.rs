@@ -3,6 +3,7 @@
 mod account;
 mod calls;
 mod check;
+mod choosing;
 mod moving;
 mod operation;
 mod serving;

@@ -1,0 +1,128 @@
+//! `keepsake upload --dry-run`: what would be done with each file. Nothing is sent but hashes, nothing is written anywhere.
+
+use anyhow::Result;
+use futures::{StreamExt, stream};
+use keepsake_client::{ClientError, Foreseen, Importer, Vault};
+use serde::Serialize;
+
+use super::without_path;
+use crate::{
+    Outcome,
+    gather::Found,
+    output::{self, Output},
+};
+
+#[derive(Serialize)]
+struct Event {
+    event: &'static str,
+    path: String,
+    status: &'static str,
+    bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+#[derive(Default, Serialize)]
+struct Summary {
+    event: &'static str,
+    dry_run: bool,
+    would_create: usize,
+    would_repair: usize,
+    already_there: usize,
+    failed: usize,
+    /// Bytes of the originals that would travel.
+    bytes_to_send: u64,
+}
+
+/// `capsule` is `None` where there is none yet: everything would be new.
+pub async fn run(
+    vault: Vault,
+    capsule: Option<&str>,
+    found: Vec<Found>,
+    jobs: usize,
+    output: &mut Output,
+) -> Result<Outcome> {
+    let importer = match capsule {
+        Some(capsule) => Some(Importer::open(vault, capsule).await?),
+        None => None,
+    };
+    let importer = importer.as_ref();
+    let mut summary = Summary {
+        event: "summary",
+        dry_run: true,
+        ..Summary::default()
+    };
+    let mut events = stream::iter(found)
+        .map(|found| async move {
+            match found {
+                Found::Unreadable { path, reason } => (path, 0, Err(reason)),
+                Found::File { path, len } => {
+                    let foreseen = match importer {
+                        Some(importer) => importer.foresee(&path).await,
+                        None => Ok(Foreseen::Create),
+                    };
+                    let shown = path.display().to_string();
+                    let foreseen =
+                        foreseen.map_err(|e: ClientError| without_path(&e, &shown));
+                    (path, len, foreseen)
+                }
+            }
+        })
+        .buffered(jobs);
+    while let Some((path, bytes, foreseen)) = events.next().await {
+        let (status, error) = match foreseen {
+            Ok(Foreseen::Create) => {
+                summary.would_create += 1;
+                summary.bytes_to_send += bytes;
+                ("would_create", None)
+            }
+            Ok(Foreseen::CreateFromHeld) => {
+                summary.would_create += 1;
+                ("would_create", None)
+            }
+            Ok(Foreseen::Repair) => {
+                summary.would_repair += 1;
+                ("would_repair", None)
+            }
+            Ok(Foreseen::AlreadyThere) => {
+                summary.already_there += 1;
+                ("already_there", None)
+            }
+            Err(reason) => {
+                summary.failed += 1;
+                ("failed", Some(reason))
+            }
+        };
+        if output.is_json() {
+            output.json(&Event {
+                event: "file",
+                path: path.to_string_lossy().into_owned(),
+                status,
+                bytes,
+                error,
+            })?;
+        } else {
+            let path = output::printable(&path.display().to_string());
+            let reason = error.map_or(String::new(), |e| format!(": {}", output::printable(&e)));
+            let status = status.replace('_', " ");
+            output.line(&format!("{status:<13}  {path}{reason}  {}", output::bytes(bytes)))?;
+        }
+    }
+    if output.is_json() {
+        output.json(&summary)?;
+    } else {
+        output.line(&format!(
+            "nothing was done: {} would be created ({} to send), {} repaired, {} already there, {} failed",
+            summary.would_create,
+            output::bytes(summary.bytes_to_send),
+            summary.would_repair,
+            summary.already_there,
+            summary.failed
+        ))?;
+    }
+    Ok(if summary.failed == 0 {
+        Outcome::AllWell
+    } else {
+        Outcome::SomethingWrong
+    })
+}
