@@ -36,6 +36,8 @@ pub use contents::{KeptContent, KeptMemory};
 pub use error::{Error, Result};
 pub use memory::{BulkDelete, NewMemory};
 pub use stable::UnknownLayout;
+#[cfg(any(test, feature = "recount"))]
+pub use stored::decoders;
 pub use upkeep::Means;
 pub use upload::FinishStep;
 

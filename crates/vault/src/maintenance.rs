@@ -6,7 +6,7 @@ mod progress;
 
 pub use backfill::{BACKFILLED, Cursor};
 pub use progress::MaintenanceStore;
-#[cfg(test)]
+#[cfg(any(test, feature = "recount"))]
 pub use progress::Swept;
 
 use ic_stable_structures::Memory;

@@ -5,6 +5,7 @@
 #[cfg(feature = "host")]
 mod bench;
 mod canister;
+mod fuzz;
 #[cfg(feature = "host")]
 mod interface;
 mod serve;
@@ -72,6 +73,14 @@ enum Command {
         #[arg(long, conflicts_with = "check")]
         large: bool,
     },
+    /// Runs the fuzz targets, which needs cargo-fuzz: what the vault and the host do with whatever is sent to them.
+    Fuzz {
+        /// How long each is run.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+        /// Only this one: arguments, records or http.
+        target: Option<String>,
+    },
     /// Compares the canister's interface with interface/vault.did.
     Did {
         /// Write the file instead.
@@ -96,6 +105,7 @@ fn run(command: Command) -> Result<()> {
         Command::Serve { dev, options } => serve::run(dev, &options),
         Command::Test { fast } => test::run(fast),
         Command::Soak { minutes, seed, dev } => soak::run(minutes, seed, dev),
+        Command::Fuzz { seconds, target } => fuzz::run(seconds, target.as_deref()),
         #[cfg(feature = "host")]
         Command::Bench { large: true, .. } => bench::run_large(),
         #[cfg(feature = "host")]

@@ -162,6 +162,16 @@ impl Interface {
     }
 }
 
+/// The interface as a service, for whoever brings requests from elsewhere than a socket: every request is answered as [`serve_backend`]
+/// answers it, without the bounds on connections and peers, which are the socket's. `certification` must follow the backend's commits.
+pub fn service(
+    backend: Arc<dyn Backend>,
+    certification: Arc<Certification>,
+    options: Options,
+) -> Router {
+    router(Interface::new(backend, certification, options))
+}
+
 fn router(interface: Arc<Interface>) -> Router {
     // Any page may call the interface: what a call may do is decided by its signature, never by cookies.
     let cors = CorsLayer::new()

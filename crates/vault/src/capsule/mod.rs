@@ -9,11 +9,11 @@ mod record;
 mod sharing;
 mod store;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "recount"))]
 pub use facts::GroupRecord;
 pub use facts::{FactStore, GroupKey};
 pub use record::CapsuleUsage;
-#[cfg(test)]
+#[cfg(any(test, feature = "recount"))]
 pub use record::{CapsuleRecord, ControllerRecord, OwnerRecord};
 pub use store::{CapsuleStore, Standing};
 

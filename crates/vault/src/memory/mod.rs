@@ -27,11 +27,11 @@ mod update;
 pub use create::NewMemory;
 pub use delete::BulkDelete;
 pub use external::ExternalContent;
-#[cfg(test)]
+#[cfg(any(test, feature = "recount"))]
 pub use external::ExternalDeletion;
 pub use grants::{Grantee, Grants};
 pub use record::StoredAsset;
-#[cfg(test)]
+#[cfg(any(test, feature = "recount"))]
 pub use record::{AssetRecord, MemoryRecord};
 pub use serve::{AssetRequest, Refusal, ServedAsset};
 pub use store::MemoryStore;

@@ -8,7 +8,7 @@ mod operations;
 mod record;
 mod store;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "recount"))]
 pub use record::{MemberRecord, OfferRecord, PersonRecord};
 pub use store::PersonStore;
 

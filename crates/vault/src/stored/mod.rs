@@ -3,6 +3,8 @@
 
 mod access_entry;
 mod asset_metadata;
+#[cfg(any(test, feature = "recount"))]
+pub mod decoders;
 #[cfg(test)]
 mod golden;
 mod memory_metadata;

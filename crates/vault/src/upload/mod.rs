@@ -13,7 +13,7 @@ mod store;
 pub use finish::FinishStep;
 #[cfg(any(test, feature = "recount"))]
 pub use record::SessionState;
-#[cfg(test)]
+#[cfg(any(test, feature = "recount"))]
 pub use record::{Announced, Progress, SessionRecord};
 pub use store::SessionStore;
 
