@@ -1,29 +1,34 @@
 //! Accepting connections: HTTP/1.1 with keep-alive, a bounded number at a time, each with timeouts on what it
-//! sends and on what it takes, and an orderly end.
+//! sends and on what it takes, and an orderly end. Where all places are taken, who keeps one without using it makes room.
 
 use super::backend::Backend;
 use super::limits::Peer;
 use super::{Interface, Options, router};
 use crate::certificate::Certification;
-use hyper::service::service_fn;
+use hyper::body::Body;
+use hyper::server::conn::http1;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use std::collections::HashMap;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, Sleep};
 
 /// Pause after the system refused to accept a connection, for want of file handles for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a connection may be without a request before it has to make room for others.
+const IDLE_GRACE: Duration = Duration::from_secs(1);
 
 /// Why the interface cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -65,11 +70,19 @@ pub async fn serve_backend(
     let service = TowerToHyperService::new(router(interface.clone()));
     let guests = Arc::new(Guests::new(options.max_connections_per_peer));
     let connections = Arc::new(Semaphore::new(options.max_connections));
-    let graceful = GracefulShutdown::new();
+    // Its waiters are the connections without a request, the longest first: one is told each time that a place is wanted.
+    let room = Arc::new(Notify::new());
+    let (stop, stopping) = watch::channel(false);
     let mut shutdown = pin!(shutdown);
     loop {
         let accept = async {
-            let permit = connections.clone().acquire_owned().await;
+            let permit = match connections.clone().try_acquire_owned() {
+                Ok(permit) => Ok(permit),
+                Err(_) => {
+                    room.notify_one();
+                    connections.clone().acquire_owned().await
+                }
+            };
             (permit, listener.accept().await)
         };
         let (permit, stream, peer) = tokio::select! {
@@ -93,34 +106,108 @@ pub async fn serve_backend(
             tracing::debug!(%error, "a connection without TCP_NODELAY");
         }
         let service = service.clone();
-        let connection = hyper::server::conn::http1::Builder::new()
+        let requests = Arc::new(AtomicUsize::new(0));
+        let open_requests = requests.clone();
+        let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(options.header_timeout)
             .serve_connection(
                 TokioIo::new(Impatient::new(stream, options.write_timeout)),
                 service_fn(move |mut request| {
                     request.extensions_mut().insert(peer);
-                    hyper::service::Service::call(&service, request)
+                    let answer = hyper::service::Service::call(&service, request);
+                    let open = OpenRequest::new(&requests);
+                    async move {
+                        let answer = answer.await;
+                        drop(open);
+                        answer
+                    }
                 }),
             );
-        let connection = graceful.watch(connection);
         let interface = interface.clone();
+        let (room, stopping) = (room.clone(), stopping.clone());
         tokio::spawn(async move {
             let _open = interface.metrics.connections.enter();
-            if let Err(error) = connection.await {
+            if let Err(error) = attend(connection, &open_requests, &room, stopping).await {
                 tracing::debug!(%error, "a connection ended early");
             }
             drop((permit, guest));
         });
     }
-    drop(listener);
-    if tokio::time::timeout(options.drain_timeout, graceful.shutdown())
+    drop((listener, stopping));
+    // Each connection holds a receiver until it ends.
+    stop.send_replace(true);
+    if tokio::time::timeout(options.drain_timeout, stop.closed())
         .await
         .is_err()
     {
         tracing::warn!("requests were still open after the time for them had passed");
     }
     Ok(())
+}
+
+/// Serves a connection to its end, which comes after the answer under way when the host stops, and when the connection is without a
+/// request while `room` is wanted.
+async fn attend<S, B>(
+    connection: http1::Connection<TokioIo<Impatient>, S>,
+    requests: &AtomicUsize,
+    room: &Notify,
+    mut stopping: watch::Receiver<bool>,
+) -> hyper::Result<()>
+where
+    S: HttpService<hyper::body::Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut connection = pin!(connection);
+    // It ends with an error only when nobody is left who could stop it.
+    let mut stopped = pin!(async move { stopping.wait_for(|stop| *stop).await.is_ok() });
+    let mut idle = None;
+    let mut leaving = false;
+    poll_fn(|cx| {
+        if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+            return Poll::Ready(ended);
+        }
+        if leaving {
+            return Poll::Pending;
+        }
+        if stopped.as_mut().poll(cx).is_ready() {
+            leaving = true;
+        } else if requests.load(Ordering::Relaxed) > 0 {
+            idle = None;
+        } else {
+            let idle = idle.get_or_insert_with(|| {
+                Box::pin(async {
+                    tokio::time::sleep(IDLE_GRACE).await;
+                    room.notified().await;
+                })
+            });
+            leaving = idle.as_mut().poll(cx).is_ready();
+        }
+        if !leaving {
+            return Poll::Pending;
+        }
+        connection.as_mut().graceful_shutdown();
+        connection.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// A request that is being answered; counted until this is dropped.
+struct OpenRequest(Arc<AtomicUsize>);
+
+impl OpenRequest {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count.clone())
+    }
+}
+
+impl Drop for OpenRequest {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// How many connections each peer has, of those from other machines.

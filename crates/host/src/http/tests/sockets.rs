@@ -239,3 +239,29 @@ async fn shutdown_does_not_wait_for_idle_connections() {
     drop(idle);
     assert!(TcpStream::connect(address).await.is_err());
 }
+
+#[tokio::test]
+async fn connections_without_a_request_make_room() {
+    let options = Options {
+        max_connections: 2,
+        ..Options::default()
+    };
+    let server = Running::start(options).await;
+    let keep_alive = b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let mut kept = Vec::new();
+    for _ in 0..8 {
+        // One that was answered and stays, and one that never says anything.
+        let mut used = TcpStream::connect(server.address).await.unwrap();
+        used.write_all(keep_alive).await.unwrap();
+        let mut first = [0; 12];
+        let answered = tokio::time::timeout(Duration::from_secs(10), used.read_exact(&mut first));
+        answered
+            .await
+            .expect("nobody waits for who is idle")
+            .unwrap();
+        assert_eq!(&first, b"HTTP/1.1 200");
+        kept.push(used);
+        kept.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    server.stop().await;
+}
