@@ -9,10 +9,10 @@ use std::{
 
 use candid::{Principal, encode_one};
 use flate2::{Compression, write::GzEncoder};
-use ic_agent::AgentError;
+use ic_agent::{Agent, AgentError};
 use ic_management_canister_types::{CanisterInstallMode, InstallCodeArgs};
 use keepsake_client::api::InitArgs;
-use keepsake_tests::{agent, artefacts, command, command::Served, person, state};
+use keepsake_tests::{artefacts, command, command::Served, person, state};
 use rand::{Rng, rngs::StdRng};
 use tempfile::TempDir;
 
@@ -218,8 +218,13 @@ impl Host {
                 arg: encode_one(nothing).expect("it is Candid"),
                 sender_canister_version: None,
             };
-            agent(&url, person(CONTROLLER))
-                .await
+            // The host may be killed before this is through.
+            let agent = Agent::builder()
+                .with_url(&url)
+                .with_arc_identity(person(CONTROLLER))
+                .build()?;
+            agent.fetch_root_key().await?;
+            agent
                 .update(&Principal::management_canister(), "install_code")
                 .with_effective_canister_id(canister_id)
                 .with_arg(encode_one(install).expect("it is Candid"))
