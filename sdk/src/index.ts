@@ -41,4 +41,5 @@ export { captureFacts, type CaptureFacts, type TimeSource } from './capture.js';
 export { identify, type Media, type MediaKind } from './media.js';
 export { AssetContent, type AssetSelector, type ReadOptions } from './read.js';
 export type { Permission, ShareOptions } from './share.js';
-export { FileQueue, IndexedDbQueue } from '#platform';
+export { IndexedDbQueue } from './upload/indexed-db-queue.js';
+export { FileQueue } from '#platform';

@@ -16,9 +16,7 @@ import { browserReader } from './browser-source.js';
 import type { Derived, WorkerReply, WorkerRequest } from './browser-worker.js';
 import type { Platform } from './platform.js';
 
-export { IndexedDbQueue };
-
-/** In browsers there are no files by path. */
+/** In browsers there are no files by path; the types are Node's. */
 export const FileQueue = undefined;
 
 export const platform: Platform = {

@@ -20,9 +20,6 @@ import type { Platform } from './platform.js';
 
 export { FileQueue };
 
-/** In Node there is no IndexedDB. */
-export const IndexedDbQueue = undefined;
-
 export const platform: Platform = {
   openContent,
   sha256: async (bytes) => new Uint8Array(createHash('sha256').update(bytes).digest()),

@@ -10,6 +10,7 @@ import { dirname } from 'node:path';
 import { SourceError, messageOf } from '../errors.js';
 import type { QueuedUpload, UploadQueue } from './queue.js';
 
+/** Uploads on their way, in a file; Node only. */
 export class FileQueue implements UploadQueue {
   readonly #path: string;
   #entries: Map<string, QueuedUpload> | undefined;

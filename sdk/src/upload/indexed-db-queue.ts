@@ -12,6 +12,7 @@ const STORE = 'uploads';
 /** Longest file, in bytes, that is kept in the browser's storage while it is being uploaded. */
 const KEPT_UP_TO = 64 * 1024 * 1024;
 
+/** Uploads on their way, in the browser's storage for this origin. */
 export class IndexedDbQueue implements UploadQueue {
   readonly #name: string;
   readonly #keptUpTo: number;

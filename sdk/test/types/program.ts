@@ -3,6 +3,8 @@
 import type { Identity } from '@icp-sdk/core/agent';
 import {
   BudgetExceededError,
+  FileQueue,
+  IndexedDbQueue,
   Keepsake,
   MemoryQueue,
   processImageDerivatives,
@@ -46,6 +48,7 @@ export async function program(identity: Identity, file: File): Promise<void> {
       void error.method;
     }
   }
+  void [new FileQueue('uploads.json'), new IndexedDbQueue({ keptUpTo: 0 })];
   // @ts-expect-error: there is no such method
   void keepsake.calls.memories_eat;
   // @ts-expect-error: a session is a 64-bit number
