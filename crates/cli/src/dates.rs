@@ -1,7 +1,8 @@
 //! Dates as people type them: a year, a month, a day, or a time in RFC 3339. All are UTC where they do not say otherwise.
 
 use time::{
-    Date, Month, OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description,
+    Date, Month, OffsetDateTime, format_description::well_known::Rfc3339,
+    macros::format_description,
 };
 
 /// What a date on the command line covers, in nanoseconds since 1970 UTC: from its beginning to before its end.
@@ -53,7 +54,9 @@ fn span(text: &str) -> Option<Span> {
 
 /// Digits and nothing else.
 fn number(text: &str) -> Option<i32> {
-    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+    text.bytes()
+        .all(|b| b.is_ascii_digit())
+        .then(|| text.parse().ok())?
 }
 
 fn day(year: i32, month: u8, day: u8) -> Option<Date> {
@@ -95,8 +98,19 @@ mod tests {
     #[test]
     fn what_is_no_date_is_told() {
         for text in [
-            "", "today", "20", "202o", "+202", "2020-13", "2020-00", "2020-5-1", "2020-02-30",
-            "1969", "9999", "2020-05-01 12:00", "-2020-05-0",
+            "",
+            "today",
+            "20",
+            "202o",
+            "+202",
+            "2020-13",
+            "2020-00",
+            "2020-5-1",
+            "2020-02-30",
+            "1969",
+            "9999",
+            "2020-05-01 12:00",
+            "-2020-05-0",
         ] {
             assert!(parse(text).is_err(), "{text}");
         }

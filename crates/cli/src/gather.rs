@@ -81,7 +81,10 @@ impl Patterns {
 
     fn fit(&self, root: &Path, path: &Path) -> bool {
         let way = path.strip_prefix(root).unwrap_or(path);
-        self.ways.is_match(way) || path.file_name().is_some_and(|name| self.names.is_match(name))
+        self.ways.is_match(way)
+            || path
+                .file_name()
+                .is_some_and(|name| self.names.is_match(name))
     }
 }
 
@@ -221,7 +224,13 @@ mod tests {
         let root = dir.path();
         fs::create_dir_all(root.join("a/cache/deep")).unwrap();
         fs::create_dir_all(root.join("a/raw")).unwrap();
-        for file in ["a/1.JPG", "a/2.mov", "a/cache/3.jpg", "a/cache/deep/4.jpg", "a/raw/5.jpg"] {
+        for file in [
+            "a/1.JPG",
+            "a/2.mov",
+            "a/cache/3.jpg",
+            "a/cache/deep/4.jpg",
+            "a/raw/5.jpg",
+        ] {
             fs::write(root.join(file), "x").unwrap();
         }
         let found = |include: &[&str], exclude: &[&str], argument: &str| -> Vec<String> {
@@ -239,7 +248,10 @@ mod tests {
         };
         assert_eq!(found(&["*.jpg"], &["cache"], "a"), ["1.JPG", "5.jpg"]);
         assert_eq!(found(&["raw/*", "*.mov"], &[], "a"), ["2.mov", "5.jpg"]);
-        assert_eq!(found(&[], &["**/deep", "*.mov", "raw/5.*"], "a"), ["1.JPG", "3.jpg"]);
+        assert_eq!(
+            found(&[], &["**/deep", "*.mov", "raw/5.*"], "a"),
+            ["1.JPG", "3.jpg"]
+        );
         assert_eq!(found(&["*.png"], &["*.mov"], "a/2.mov"), ["2.mov"]);
         assert!(Selection::new(&["[".into()], &[]).is_err());
     }

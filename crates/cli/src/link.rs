@@ -75,9 +75,9 @@ pub async fn run(link: Link, common: &Common, output: &mut Output) -> Result<Out
     }
     for (n, linked) in person.principals.iter().enumerate() {
         let what = if n == 0 { "you" } else { "also you" };
-        let since = linked
-            .since
-            .map_or(String::new(), |since| format!("  since {}", output::date(since)));
+        let since = linked.since.map_or(String::new(), |since| {
+            format!("  since {}", output::date(since))
+        });
         output.line(&format!("{what:<13}  {}{since}", linked.principal))?;
     }
     for (what, offers) in [

@@ -118,8 +118,16 @@ impl Wanted {
     fn fits(&self, header: &MemoryHeader) -> bool {
         let at = header.created_at;
         let tags: Vec<String> = header.tags.iter().map(|tag| tag.to_lowercase()).collect();
-        let title = header.title.as_deref().unwrap_or(&header.name).to_lowercase();
-        let description = header.description.as_deref().unwrap_or_default().to_lowercase();
+        let title = header
+            .title
+            .as_deref()
+            .unwrap_or(&header.name)
+            .to_lowercase();
+        let description = header
+            .description
+            .as_deref()
+            .unwrap_or_default()
+            .to_lowercase();
         let has = |word: &String| {
             title.contains(word)
                 || description.contains(word)
@@ -179,7 +187,9 @@ mod tests {
     fn everything_asked_for_has_to_fit() {
         assert!(fits(|_| {}));
         assert!(fits(|s| s.text = vec!["GRÖßE".into()]));
-        assert!(fits(|s| s.text = vec!["meer granny".into(), "summer".into()]));
+        assert!(fits(
+            |s| s.text = vec!["meer granny".into(), "summer".into()]
+        ));
         assert!(!fits(|s| s.text = vec!["meer".into(), "winter".into()]));
         assert!(fits(|s| s.tags = vec!["summer".into()]));
         assert!(!fits(|s| s.tags = vec!["sum".into()]));

@@ -8,14 +8,16 @@ use candid::Principal;
 use clap::ValueEnum;
 use keepsake_client::{
     ClientError, Vault,
-    api::{AccessCondition, AccessEntry, GrantSource, Memory, PersonRef, ResourceRole, SharingStatus},
+    api::{
+        AccessCondition, AccessEntry, GrantSource, Memory, PersonRef, ResourceRole, SharingStatus,
+    },
 };
 use serde::Serialize;
 
 use crate::{
-    Outcome, batch,
+    Outcome,
     args::Common,
-    connect,
+    batch, connect,
     dates::{self, Span},
     list,
     output::{self, Output},
@@ -45,12 +47,16 @@ fn who(text: &str) -> Result<Who, String> {
     }
     if let Ok(principal) = Principal::from_text(text) {
         if principal == Principal::anonymous() {
-            return Err("that is nobody in particular; say `public` to share with everybody".to_owned());
+            return Err(
+                "that is nobody in particular; say `public` to share with everybody".to_owned(),
+            );
         }
         return Ok(Who::Person(PersonRef::Principal(principal)));
     }
     if looks_like_a_principal(text) {
-        return Err("it looks like a principal, but is none: a character is wrong or missing".to_owned());
+        return Err(
+            "it looks like a principal, but is none: a character is wrong or missing".to_owned(),
+        );
     }
     if text.trim().is_empty() {
         return Err("say with whom: a principal, a name, or `public`".to_owned());
@@ -288,7 +294,11 @@ impl Grant {
             None => self.kind.to_owned(),
         };
         text.push_str(&format!(": {}", self.may.join(", ")));
-        for (word, at) in [("from", &self.from), ("until", &self.until), ("after", &self.event)] {
+        for (word, at) in [
+            ("from", &self.from),
+            ("until", &self.until),
+            ("after", &self.event),
+        ] {
             if let Some(at) = at {
                 text.push_str(&format!(", {word} {}", output::printable(at)));
             }
@@ -412,12 +422,21 @@ mod tests {
                 Principal::from_text(principal).unwrap()
             )))
         );
-        for wrong in ["un4fu-tqaaa-aaaab-qadjq-cal", "un4fu-tqaaa-aaab-qadjq-cai", "2vxsx-fae", " "] {
+        for wrong in [
+            "un4fu-tqaaa-aaaab-qadjq-cal",
+            "un4fu-tqaaa-aaab-qadjq-cai",
+            "2vxsx-fae",
+            " ",
+        ] {
             assert!(who(wrong).is_err(), "{wrong}");
         }
         assert_eq!(who("public"), Ok(Who::Public));
         for name in ["Granny", "Aunt Mary-Ann", "a-b-c", "mum@example.org"] {
-            assert_eq!(who(name), Ok(Who::Person(PersonRef::Opaque(name.into()))), "{name}");
+            assert_eq!(
+                who(name),
+                Ok(Who::Person(PersonRef::Opaque(name.into()))),
+                "{name}"
+            );
         }
     }
 

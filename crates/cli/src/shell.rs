@@ -24,7 +24,12 @@ pub struct Man {
 
 pub fn completions(completions: &Completions, output: &mut Output) -> Result<Outcome> {
     let mut script = Vec::new();
-    clap_complete::generate(completions.shell, &mut Args::command(), "keepsake", &mut script);
+    clap_complete::generate(
+        completions.shell,
+        &mut Args::command(),
+        "keepsake",
+        &mut script,
+    );
     let script = String::from_utf8(script).context("the script is no text")?;
     if output.is_json() {
         output.json(&serde_json::json!({

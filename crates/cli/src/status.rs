@@ -48,11 +48,17 @@ pub async fn run(common: &Common, output: &mut Output) -> Result<Outcome> {
             "capsules": capsules,
         }))?;
     } else {
-        output.line(&format!("vault      {} at {}", vault.canister_id(), vault.url()))?;
+        output.line(&format!(
+            "vault      {} at {}",
+            vault.canister_id(),
+            vault.url()
+        ))?;
         output.line(&format!("you        {principal}"))?;
         match &status {
             Some(status) => print_vault(status, output)?,
-            None => output.line("           you have no capsule here: its state is not yours to see")?,
+            None => {
+                output.line("           you have no capsule here: its state is not yours to see")?
+            }
         }
         for capsule in &capsules {
             print_capsule(capsule, output)?;

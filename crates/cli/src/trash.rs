@@ -4,9 +4,9 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::{
-    Outcome, batch,
+    Outcome,
     args::Common,
-    connect,
+    batch, connect,
     output::{self, Output},
 };
 

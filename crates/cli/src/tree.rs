@@ -79,7 +79,12 @@ pub async fn run(tree: Tree, common: &Common, output: &mut Output) -> Result<Out
     let vault = connect::vault(common).await?;
     let ids = match tree.capsule {
         Some(id) => vec![id],
-        None => vault.capsules_list().await?.into_iter().map(|c| c.id).collect(),
+        None => vault
+            .capsules_list()
+            .await?
+            .into_iter()
+            .map(|c| c.id)
+            .collect(),
     };
     let mut capsules = Vec::new();
     for capsule_id in ids {
@@ -199,7 +204,11 @@ fn print(capsule: &Capsule, output: &mut Output) -> Result<()> {
         sum(capsule.memories, capsule.size)
     ))?;
     for year in &capsule.years {
-        output.line(&format!("  {}  {}", year.year, sum(year.memories, year.size)))?;
+        output.line(&format!(
+            "  {}  {}",
+            year.year,
+            sum(year.memories, year.size)
+        ))?;
         for month in &year.months {
             output.line(&format!(
                 "    {}-{:02}  {}",

@@ -43,7 +43,14 @@ pub async fn run(upload: Upload, common: &Common, output: &mut Output) -> Result
         (None, true) => connect::own_capsule(&vault).await?,
     };
     if upload.dry_run {
-        return dry::run(vault, capsule.as_deref(), found, usize::from(upload.jobs), output).await;
+        return dry::run(
+            vault,
+            capsule.as_deref(),
+            found,
+            usize::from(upload.jobs),
+            output,
+        )
+        .await;
     }
     let capsule = capsule.context("a capsule was made, and is not there")?;
     let importer = Importer::open(vault, &capsule).await?;

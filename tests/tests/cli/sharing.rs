@@ -10,13 +10,20 @@ use crate::account::{Account, fates};
 /// The ids of memories in a listing, by title.
 fn titles(listed: &Value) -> Vec<&str> {
     let memories = listed["memories"].as_array().unwrap();
-    memories.iter().map(|m| m["title"].as_str().unwrap()).collect()
+    memories
+        .iter()
+        .map(|m| m["title"].as_str().unwrap())
+        .collect()
 }
 
 /// An account with three notes of known dates; their ids, in the order of their names.
 fn three_notes() -> (Account, Vec<String>) {
     let account = Account::new();
-    let names = ["2019-07-13 beach.txt", "2020-05-01 garden.txt", "2020-06-02 beach again.txt"];
+    let names = [
+        "2019-07-13 beach.txt",
+        "2020-05-01 garden.txt",
+        "2020-06-02 beach again.txt",
+    ];
     for name in names {
         account.photo(name, name.as_bytes());
     }
@@ -29,24 +36,44 @@ fn three_notes() -> (Account, Vec<String>) {
 fn memories_are_found_by_text_and_date_and_stand_in_a_tree() {
     let (account, ids) = three_notes();
     let beach = account.json(&["search", "BEACH"]);
-    assert_eq!(titles(&beach), ["2020-06-02 beach again.txt", "2019-07-13 beach.txt"]);
+    assert_eq!(
+        titles(&beach),
+        ["2020-06-02 beach again.txt", "2019-07-13 beach.txt"]
+    );
     assert_eq!(beach["searched"], 3);
     let last = account.json(&["search", "beach", "--from", "2020", "--type", "note"]);
     assert_eq!(last["memories"][0]["id"], ids[2]);
-    assert_eq!(titles(&account.json(&["search", "--until", "2020-05-01"])).len(), 2);
-    assert_eq!(titles(&account.json(&["search", "--type", "image"])).len(), 0);
+    assert_eq!(
+        titles(&account.json(&["search", "--until", "2020-05-01"])).len(),
+        2
+    );
+    assert_eq!(
+        titles(&account.json(&["search", "--type", "image"])).len(),
+        0
+    );
     let line = account.run(&["search", "garden"]).ok();
     assert_eq!(line.stdout.lines().count(), 1);
     assert!(line.stdout.contains(&ids[1]), "{line:#?}");
-    assert_eq!(account.run(&["search", "--from", "yesterday"]).code(), Some(2));
+    assert_eq!(
+        account.run(&["search", "--from", "yesterday"]).code(),
+        Some(2)
+    );
 
     let tree = account.json(&["tree", "--depth", "5"]);
     let capsule = &tree["capsules"][0];
     assert_eq!(capsule["memories"], 3);
-    let years: Vec<_> = capsule["years"].as_array().unwrap().iter().map(|y| &y["year"]).collect();
+    let years: Vec<_> = capsule["years"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|y| &y["year"])
+        .collect();
     assert_eq!(years, [2020, 2019]);
     let may = &capsule["years"][0]["months"][1];
-    assert_eq!((&may["month"], &may["items"][0]["id"]), (&5.into(), &ids[1].clone().into()));
+    assert_eq!(
+        (&may["month"], &may["items"][0]["id"]),
+        (&5.into(), &ids[1].clone().into())
+    );
     assert_eq!(may["items"][0]["assets"][0]["asset_type"], "original");
     let text = account.run(&["tree"]).ok().stdout;
     assert!(text.contains("    2019-07  1 memory"), "{text}");
@@ -67,7 +94,10 @@ fn what_is_shared_is_seen_until_it_is_taken_back() {
         let rest = ["--url", url, "--json"];
         run(granny.path(), args.iter().copied().chain(rest))
     };
-    let principal = as_granny(&["identity"]).ok().json()["principal"].as_str().unwrap().to_owned();
+    let principal = as_granny(&["identity"]).ok().json()["principal"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     assert_eq!(titles(&as_granny(&["shared"]).ok().json()).len(), 0);
 
     let both = ["share", &ids[0], &ids[1], "--with", &principal];
@@ -78,7 +108,10 @@ fn what_is_shared_is_seen_until_it_is_taken_back() {
     assert_eq!(as_granny(&["get", &ids[0], "-o", "a.txt"]).code(), Some(1));
     account.json(&["share", &ids[0], "--with", &principal, "--may", "download"]);
     as_granny(&["get", &ids[0], "-o", "a.txt"]).ok();
-    assert_eq!(fs::read(granny.path().join("a.txt")).unwrap(), b"2019-07-13 beach.txt");
+    assert_eq!(
+        fs::read(granny.path().join("a.txt")).unwrap(),
+        b"2019-07-13 beach.txt"
+    );
 
     let grants = account.json(&["shared", &ids[0]]);
     let hers: Vec<&Value> = grants["grants"]
@@ -95,9 +128,16 @@ fn what_is_shared_is_seen_until_it_is_taken_back() {
     account.json(&["share", &ids[2], "--with", "public"]);
     let mine = account.json(&["shared", "--by-me"]);
     assert_eq!(titles(&mine).len(), 3);
-    assert_eq!(mine["memories"][0]["grants"].as_array().unwrap().len(), 3, "{mine}");
+    assert_eq!(
+        mine["memories"][0]["grants"].as_array().unwrap().len(),
+        3,
+        "{mine}"
+    );
     let text = account.run(&["shared", &ids[2]]).ok().stdout;
-    assert!(text.contains("person Grandpa: view, until 2400-06-01T00:00:00Z"), "{text}");
+    assert!(
+        text.contains("person Grandpa: view, until 2400-06-01T00:00:00Z"),
+        "{text}"
+    );
     assert!(text.contains("from 2400-01-01T00:00:00Z"), "{text}");
 
     let done = account.json(&["unshare", &ids[0], &ids[1], "--with", &principal]);
@@ -109,14 +149,31 @@ fn what_is_shared_is_seen_until_it_is_taken_back() {
     assert_eq!(again["memories"][0]["status"], "not_shared");
 
     // One that is not there does not keep the others.
-    let half = account.run(&["share", "mem_nothing", &ids[1], "--with", &principal, "--json"]);
+    let half = account.run(&[
+        "share",
+        "mem_nothing",
+        &ids[1],
+        "--with",
+        &principal,
+        "--json",
+    ]);
     assert_eq!(half.code(), Some(1));
     let half = half.json();
     assert_eq!(half["memories"][0]["status"], "failed");
-    assert!(half["memories"][0]["error"].as_str().unwrap().contains("no such memory"));
+    assert!(
+        half["memories"][0]["error"]
+            .as_str()
+            .unwrap()
+            .contains("no such memory")
+    );
     assert_eq!(half["memories"][1]["status"], "shared");
     let mistyped = principal.replacen('-', "-x", 1);
-    assert_eq!(account.run(&["share", &ids[0], "--with", &mistyped[1..]]).code(), Some(2));
+    assert_eq!(
+        account
+            .run(&["share", &ids[0], "--with", &mistyped[1..]])
+            .code(),
+        Some(2)
+    );
 }
 
 #[test]
@@ -128,7 +185,13 @@ fn what_is_thrown_away_comes_back_unless_it_was_for_good() {
     let trash = account.json(&["trash"]);
     assert_eq!(titles(&trash).len(), 2);
     assert!(trash["memories"][0]["reclaimed_at"].is_string());
-    assert!(account.run(&["trash"]).ok().stdout.contains("gone for good after"));
+    assert!(
+        account
+            .run(&["trash"])
+            .ok()
+            .stdout
+            .contains("gone for good after")
+    );
     account.json(&["restore", &ids[0]]);
     assert_eq!((count(), titles(&account.json(&["trash"])).len()), (2, 1));
     assert_eq!(account.json(&["trash", "--empty"])["deleted"], 1);
@@ -141,7 +204,10 @@ fn what_is_thrown_away_comes_back_unless_it_was_for_good() {
     assert_eq!(count(), 1);
     // What was deleted for good comes back with its file.
     let (_, summary) = fates(&account.run(&["upload", "photos", "--json"]).ok());
-    assert_eq!((&summary["created"], &summary["already_there"]), (&2.into(), &1.into()));
+    assert_eq!(
+        (&summary["created"], &summary["already_there"]),
+        (&2.into(), &1.into())
+    );
     account.json(&["verify"]);
 }
 
@@ -179,7 +245,10 @@ fn a_shell_and_man_know_every_command() {
     let account = Account::new();
     for shell in ["bash", "zsh", "fish"] {
         let script = account.run(&["completions", shell]).ok().stdout;
-        assert!(script.contains("unshare") && script.contains("restore"), "{shell}");
+        assert!(
+            script.contains("unshare") && script.contains("restore"),
+            "{shell}"
+        );
     }
     account.run(&["man", "pages"]).ok();
     for page in ["keepsake.1", "keepsake-upload.1", "keepsake-link-offer.1"] {

@@ -62,8 +62,7 @@ pub async fn run(
                         None => Ok(Foreseen::Create),
                     };
                     let shown = path.display().to_string();
-                    let foreseen =
-                        foreseen.map_err(|e: ClientError| without_path(&e, &shown));
+                    let foreseen = foreseen.map_err(|e: ClientError| without_path(&e, &shown));
                     (path, len, foreseen)
                 }
             }
@@ -105,7 +104,10 @@ pub async fn run(
             let path = output::printable(&path.display().to_string());
             let reason = error.map_or(String::new(), |e| format!(": {}", output::printable(&e)));
             let status = status.replace('_', " ");
-            output.line(&format!("{status:<13}  {path}{reason}  {}", output::bytes(bytes)))?;
+            output.line(&format!(
+                "{status:<13}  {path}{reason}  {}",
+                output::bytes(bytes)
+            ))?;
         }
     }
     if output.is_json() {

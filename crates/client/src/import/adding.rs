@@ -3,9 +3,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use keepsake_api::{
-    AssetMetadata, Error as VaultError, InlineAssetInput, InternalBlobAssetInput,
-};
+use keepsake_api::{AssetMetadata, Error as VaultError, InlineAssetInput, InternalBlobAssetInput};
 
 use super::{Importer, facts::Facts};
 use crate::{
@@ -57,7 +55,10 @@ impl Adding<'_> {
         }
         let all: Vec<&Brought> = brought.iter().map(|(_, brought)| brought).collect();
         match self.call(&all).await {
-            Ok(()) => brought.into_iter().map(|(kind, _)| (kind, Ok(()))).collect(),
+            Ok(()) => brought
+                .into_iter()
+                .map(|(kind, _)| (kind, Ok(())))
+                .collect(),
             // All or none: one of them may be what the vault does not take.
             Err(ClientError::Vault { .. }) => {
                 let mut added = Vec::new();

@@ -102,8 +102,11 @@ impl Vault {
         asset_ids: Option<&[String]>,
         ttl_secs: u32,
     ) -> Result<String, ClientError> {
-        self.query("mint_http_token", (memory_id, variants, asset_ids, ttl_secs))
-            .await
+        self.query(
+            "mint_http_token",
+            (memory_id, variants, asset_ids, ttl_secs),
+        )
+        .await
     }
 
     /// Tokens for at most 1,000 memories, each with its memory's id; those that the caller may not open are left out.
