@@ -102,6 +102,9 @@ pub struct Builder {
 /// Room for inline content: enough that nothing here meets its end by it.
 const INLINE_BUDGET: u32 = 8 << 20;
 
+/// Room for all content of a capsule, so much that nothing meets its end: where there is a bound, chunks change a counter more.
+const CAPSULE_BYTES: u64 = 1 << 40;
+
 impl Builder {
     /// An empty vault with a seed, as after installation.
     pub fn new() -> Self {
@@ -112,6 +115,7 @@ impl Builder {
         vault.set_seed([7; 32]);
         vault.configure(&InitArgs {
             inline_budget_per_capsule: Some(INLINE_BUDGET),
+            bytes_per_capsule: Some(CAPSULE_BYTES),
             ..InitArgs::default()
         });
         Self {
