@@ -23,7 +23,14 @@ pub const MESSAGES: &[f64] = &[
 
 /// Upper bounds for bytes, from a page to what a group of messages may have.
 pub const BYTES: &[f64] = &[
-    4096.0, 16384.0, 65536.0, 262_144.0, 1_048_576.0, 4_194_304.0, 16_777_216.0, 67_108_864.0,
+    4096.0,
+    16384.0,
+    65536.0,
+    262_144.0,
+    1_048_576.0,
+    4_194_304.0,
+    16_777_216.0,
+    67_108_864.0,
 ];
 
 /// A number that only grows.

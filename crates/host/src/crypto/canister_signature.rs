@@ -88,12 +88,7 @@ impl CanisterKey {
             &sha256(&[message]),
             &sha256(&[signature]),
         ]);
-        let known = || {
-            trusted
-                .known
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-        };
+        let known = || trusted.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known().contains(&id) {
             return Some(());
         }
@@ -114,9 +109,12 @@ impl CanisterKey {
         let certificate: Certificate = decode(&certificate)?;
         let network_key = match &certificate.delegation {
             None => root_key.to_vec(),
-            Some(delegation) => {
-                subnet_key(&delegation.subnet_id, &delegation.certificate, self.canister, root_key)?
-            }
+            Some(delegation) => subnet_key(
+                &delegation.subnet_id,
+                &delegation.certificate,
+                self.canister,
+                root_key,
+            )?,
         };
         verify_certificate(&certificate, &network_key)?;
         let certified = [

@@ -75,11 +75,19 @@ mod tests {
         let public = PublicKey::from_der(key.der()).unwrap();
         let signature = key.sign_response(&[3; 32]);
         public
-            .verify(&[domain::RESPONSE, &[3; 32]].concat(), &signature, &TrustedNetworks::default())
+            .verify(
+                &[domain::RESPONSE, &[3; 32]].concat(),
+                &signature,
+                &TrustedNetworks::default(),
+            )
             .unwrap();
         assert!(
             public
-                .verify(&[domain::RESPONSE, &[4; 32]].concat(), &signature, &TrustedNetworks::default())
+                .verify(
+                    &[domain::RESPONSE, &[4; 32]].concat(),
+                    &signature,
+                    &TrustedNetworks::default()
+                )
                 .is_err()
         );
         assert!(NodeKey::from_secret(&[1; 31]).is_err());

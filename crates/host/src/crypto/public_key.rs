@@ -84,12 +84,10 @@ impl PublicKey {
                     .map(Self::EcdsaSecp256k1)
                     .map_err(|_| KeyError::Key)
             }
-            (COSE, None) => {
-                match webauthn::cose_key(key).ok_or(KeyError::Key)? {
-                    CoseKey::P256(point) => p256_key(&point).map(Self::WebAuthnP256),
-                    CoseKey::Rsa(key) => Ok(Self::WebAuthnRsa(key)),
-                }
-            }
+            (COSE, None) => match webauthn::cose_key(key).ok_or(KeyError::Key)? {
+                CoseKey::P256(point) => p256_key(&point).map(Self::WebAuthnP256),
+                CoseKey::Rsa(key) => Ok(Self::WebAuthnRsa(key)),
+            },
             (CANISTER_SIGNATURE, None) => CanisterKey::read(key)
                 .map(Self::Canister)
                 .ok_or(KeyError::Key),

@@ -206,10 +206,7 @@ mod tests {
         let map = Value::Map(vec![
             ("authenticator_data".into(), Value::Bytes(data)),
             ("client_data_json".into(), Value::Text(client)),
-            (
-                "signature".into(),
-                Value::Bytes(sign(&signed)),
-            ),
+            ("signature".into(), Value::Bytes(sign(&signed))),
         ]);
         let mut bytes = Vec::new();
         ciborium::into_writer(&Value::Tag(55799, Box::new(map)), &mut bytes).unwrap();

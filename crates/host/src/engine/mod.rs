@@ -37,11 +37,11 @@ use crate::runtime::{CompiledModule, Environment, Network, Runtime, THREAD_STACK
 use crate::store::{Folder, StableMemory, Store, StoreError};
 use candid::Principal;
 use inbox::{Inbox, Job, NotTaken};
-use pending::{Begun, Pending};
-use published::Published;
 use management::log::CanisterLog;
 use management::manager::Manager;
 use metrics::EngineMetrics;
+use pending::{Begun, Pending};
+use published::Published;
 use queries::{Purpose, QueryJob, QueryQueue};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -183,7 +183,10 @@ fn prepare<'a>(
         return Err(rejects::not_running(fault));
     }
     if version.surroundings.run_state != RunState::Running {
-        return Err(rejects::halted(shared.canister_id, version.surroundings.run_state));
+        return Err(rejects::halted(
+            shared.canister_id,
+            version.surroundings.run_state,
+        ));
     }
     let module = version.module.as_ref().ok_or_else(rejects::no_module)?;
     let (entry, kind) = match purpose {

@@ -381,11 +381,7 @@ async fn accept(
         .compute(true, move |interface| {
             let envelope = Envelope::decode(&body)?;
             drop(body);
-            let targets = authenticate(
-                &envelope,
-                interface.backend.time(),
-                &interface.trusted,
-            )?;
+            let targets = authenticate(&envelope, interface.backend.time(), &interface.trusted)?;
             if !interface.limits.admits_principal(envelope.sender) {
                 interface.metrics.refused_principals.count();
                 return Err(Refusal::too_many("Too many requests of this principal."));

@@ -129,18 +129,29 @@ impl Default for HttpMetrics {
 impl HttpMetrics {
     fn describe(&self, to: &mut Exposition) {
         let name = "keepsake_host_requests_total";
-        to.family(name, Kind::Counter, "Requests answered, by endpoint and HTTP status.");
+        to.family(
+            name,
+            Kind::Counter,
+            "Requests answered, by endpoint and HTTP status.",
+        );
         for (endpoint, figures) in Endpoint::ALL.iter().zip(&self.endpoints) {
             for (status, count) in figures.by_status.iter().enumerate() {
                 let count = count.load(Ordering::Relaxed);
                 if count > 0 {
-                    let labels = [("endpoint", endpoint.name()), ("status", &status.to_string())];
+                    let labels = [
+                        ("endpoint", endpoint.name()),
+                        ("status", &status.to_string()),
+                    ];
                     to.sample(name, &labels, count);
                 }
             }
         }
         let name = "keepsake_host_request_seconds";
-        to.family(name, Kind::Histogram, "From a request's head to its answer's, by endpoint.");
+        to.family(
+            name,
+            Kind::Histogram,
+            "From a request's head to its answer's, by endpoint.",
+        );
         for (endpoint, figures) in Endpoint::ALL.iter().zip(&self.endpoints) {
             to.histogram(name, &[("endpoint", endpoint.name())], &figures.seconds);
         }
@@ -163,7 +174,11 @@ impl HttpMetrics {
             self.received_bytes.value(),
         );
         let name = "keepsake_host_refused_total";
-        to.family(name, Kind::Counter, "What was refused to those who wanted too much at once.");
+        to.family(
+            name,
+            Kind::Counter,
+            "What was refused to those who wanted too much at once.",
+        );
         for (what, count) in [
             ("peer_connections", &self.refused_connections),
             ("peer_rate", &self.refused_peers),
@@ -192,7 +207,10 @@ pub async fn observe(State(interface): Shared, request: Request, next: Next) -> 
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
-    let signed = matches!(endpoint, Endpoint::Call | Endpoint::Query | Endpoint::ReadState);
+    let signed = matches!(
+        endpoint,
+        Endpoint::Call | Endpoint::Query | Endpoint::ReadState
+    );
     if signed && status == StatusCode::FORBIDDEN {
         forged(&interface.limits, peer);
     }
@@ -216,17 +234,18 @@ pub(super) fn health(interface: &Interface, request: &Request<Body>) -> Response
     match interface.backend.readiness() {
         Ok(()) => plain_text(StatusCode::OK, "healthy\n"),
         Err(reason) => {
-            let told = if is_local(request) { reason } else { "Not ready.".into() };
+            let told = if is_local(request) {
+                reason
+            } else {
+                "Not ready.".into()
+            };
             plain_text(StatusCode::SERVICE_UNAVAILABLE, format!("{told}\n"))
         }
     }
 }
 
 /// `/metrics`, for those who may read them.
-pub(super) fn metrics(
-    interface: &Interface,
-    request: &Request<Body>,
-) -> Result<Response, Refusal> {
+pub(super) fn metrics(interface: &Interface, request: &Request<Body>) -> Result<Response, Refusal> {
     let may_read = match interface.options.metrics {
         MetricsAccess::Local => is_local(request),
         MetricsAccess::Anyone => true,
@@ -257,7 +276,10 @@ fn is_local(request: &Request<Body>) -> bool {
 }
 
 fn names_this_machine(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else {
+    let Some(host) = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+    else {
         return false;
     };
     let name = match host.strip_prefix('[') {
@@ -265,7 +287,9 @@ fn names_this_machine(headers: &HeaderMap) -> bool {
         None => host.split(':').next().unwrap_or(""),
     };
     name.eq_ignore_ascii_case("localhost")
-        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        || name
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

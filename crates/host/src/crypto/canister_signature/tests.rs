@@ -135,7 +135,9 @@ fn key() -> CanisterKey {
 }
 
 fn verifies(making: Making) -> bool {
-    key().verify(MESSAGE, &making.signature(), &trusted()).is_some()
+    key()
+        .verify(MESSAGE, &making.signature(), &trusted())
+        .is_some()
 }
 
 #[test]

@@ -228,11 +228,16 @@ impl Executor<'_> {
         }
         self.group.stable = Some(stable);
         self.shared.metrics.updates.count();
-        self.shared.metrics.update_instructions.add(ran.instructions);
+        self.shared
+            .metrics
+            .update_instructions
+            .add(ran.instructions);
         if let Err(trap) = &result {
             self.shared.metrics.traps.count();
             tracing::debug!(%trap, ?kind, "a message trapped");
-            self.shared.log.add([format!("[TRAP]: {trap}").into_bytes()]);
+            self.shared
+                .log
+                .add([format!("[TRAP]: {trap}").into_bytes()]);
         }
         Outcome {
             result,

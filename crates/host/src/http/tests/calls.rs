@@ -225,7 +225,7 @@ async fn queries_are_signed() {
             &part("signature").into_bytes().unwrap(),
             &TrustedNetworks::default(),
         )
-            .unwrap();
+        .unwrap();
     }
 }
 

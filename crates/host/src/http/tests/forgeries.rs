@@ -152,8 +152,13 @@ fn forgeries() -> Vec<(&'static str, Draft, StatusCode)> {
         ),
         (
             "with a canister's key and what no canister has signed",
-            Draft::call("call", Principal::self_authenticating(&of_a_canister), "echo", b"")
-                .signed_for(&of_a_canister, &alice),
+            Draft::call(
+                "call",
+                Principal::self_authenticating(&of_a_canister),
+                "echo",
+                b"",
+            )
+            .signed_for(&of_a_canister, &alice),
             FORBIDDEN,
         ),
         (

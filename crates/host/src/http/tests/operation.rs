@@ -62,7 +62,10 @@ async fn a_principal_who_asks_too_much_is_told_to_wait_and_others_are_not() {
     let (alice, bob) = (Key::new(1), Key::new(2));
     let many = |key| (0..5).map(|_| query(key)).collect();
     let expected = [200, 200, 200, 429, 429];
-    assert_eq!(statuses(&router, "192.0.2.1:5", many(&alice)).await, expected);
+    assert_eq!(
+        statuses(&router, "192.0.2.1:5", many(&alice)).await,
+        expected
+    );
     assert_eq!(statuses(&router, "192.0.2.1:5", many(&bob)).await, expected);
     let reply = from(
         &router,
@@ -75,7 +78,8 @@ async fn a_principal_who_asks_too_much_is_told_to_wait_and_others_are_not() {
 
     // Whoever cannot sign for somebody does not use up what is theirs.
     let victim = Key::new(3);
-    let forged = || Draft::call("query", victim.principal(), "echo", b"").signed_for(&victim.der(), &bob);
+    let forged =
+        || Draft::call("query", victim.principal(), "echo", b"").signed_for(&victim.der(), &bob);
     let forgeries = (0..5).map(|_| forged().encode()).collect();
     assert_eq!(statuses(&router, "192.0.2.1:5", forgeries).await, [403; 5]);
     assert_eq!(
@@ -94,7 +98,12 @@ async fn a_peer_who_asks_too_much_or_forges_is_told_to_wait_and_others_are_not()
     let alice = Key::new(1);
     let anonymous = || Draft::call("query", candid::Principal::anonymous(), "echo", b"").encode();
     assert_eq!(
-        statuses(&router, "192.0.2.1:5", vec![anonymous(), query(&alice), anonymous(), anonymous()]).await,
+        statuses(
+            &router,
+            "192.0.2.1:5",
+            vec![anonymous(), query(&alice), anonymous(), anonymous()]
+        )
+        .await,
         [200, 200, 200, 429]
     );
     assert_eq!(
