@@ -175,10 +175,20 @@ pub struct Serve {
 #[command(next_help_heading = "Operation")]
 pub struct Logging {
     /// How much to log: off, error, warn, info, debug, trace, or a list of <module>=<level>
-    #[arg(long, value_name = "LEVEL", env = "KEEPSAKE_LOG", default_value = "warn")]
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        env = "KEEPSAKE_LOG",
+        default_value = "warn"
+    )]
     pub log: String,
     /// Form of the log's lines
-    #[arg(long, value_name = "FORM", env = "KEEPSAKE_LOG_FORMAT", default_value = "text")]
+    #[arg(
+        long,
+        value_name = "FORM",
+        env = "KEEPSAKE_LOG_FORMAT",
+        default_value = "text"
+    )]
     pub log_format: LogFormat,
 }
 

@@ -11,9 +11,12 @@ use crate::args::{LogFormat, Logging};
 
 /// Writes the log from now on, as asked for.
 pub fn start_log(logging: &Logging) -> Result<()> {
-    let filter: EnvFilter = EnvFilter::builder()
-        .parse(&logging.log)
-        .with_context(|| format!("--log {:?} is no level, and no list of <module>=<level>", logging.log))?;
+    let filter: EnvFilter = EnvFilter::builder().parse(&logging.log).with_context(|| {
+        format!(
+            "--log {:?} is no level, and no list of <module>=<level>",
+            logging.log
+        )
+    })?;
     let log = tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_env_filter(filter);

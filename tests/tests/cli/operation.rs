@@ -46,7 +46,9 @@ fn health_figures_and_a_log_that_keeps_quiet_about_what_is_kept() {
         let line = figures
             .lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("{name}: {figures}")).parse().unwrap()
+        line.unwrap_or_else(|| panic!("{name}: {figures}"))
+            .parse()
+            .unwrap()
     };
     assert_eq!(value("keepsake_host_ready"), 1.0);
     assert!(value("keepsake_host_requests_total{endpoint=\"call\",status=\"200\"}") >= 3.0);
@@ -71,8 +73,13 @@ fn health_figures_and_a_log_that_keeps_quiet_about_what_is_kept() {
     let ended = account.served.take().unwrap().terminate();
     assert_eq!(ended.code(), Some(0), "{ended:#?}");
     let mut requests = 0;
-    for line in ended.stderr.lines().filter(|line| !line.starts_with("keepsake: ")) {
-        let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    for line in ended
+        .stderr
+        .lines()
+        .filter(|line| !line.starts_with("keepsake: "))
+    {
+        let line: Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         assert!(line["timestamp"].is_string() && line["level"].is_string());
         requests += usize::from(line["endpoint"] == "call" && line["status"] == 200);
     }
@@ -89,10 +96,17 @@ fn limits_that_are_set_are_kept() {
     let url = account.served().url().to_owned();
     let answers: Vec<String> = (0..8).map(|_| get(&url, "localhost", "/metrics")).collect();
     assert!(answers[0].starts_with("HTTP/1.1 404"), "{}", answers[0]);
-    let refused = answers.iter().filter(|answer| answer.starts_with("HTTP/1.1 429"));
+    let refused = answers
+        .iter()
+        .filter(|answer| answer.starts_with("HTTP/1.1 429"));
     assert!(refused.count() >= 3, "{answers:?}");
 
-    match Served::try_start_with(&account.path("other"), &vault_wasm(), "127.0.0.1:0", &["--log", "a=b=c"]) {
+    match Served::try_start_with(
+        &account.path("other"),
+        &vault_wasm(),
+        "127.0.0.1:0",
+        &["--log", "a=b=c"],
+    ) {
         Ok(served) => panic!("it was served: {}", served.announced),
         Err(ended) => assert!(ended.failed().contains("--log"), "{ended:#?}"),
     }

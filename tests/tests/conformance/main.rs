@@ -5,8 +5,8 @@ mod values;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use candid::types::{Type, TypeEnv};
 use candid::IDLArgs;
+use candid::types::{Type, TypeEnv};
 use candid_parser::utils::CandidSource;
 use ic_agent::{Agent, AgentError, Identity, identity::AnonymousIdentity};
 use keepsake_tests::{agent, artefacts, home::Home, person};
@@ -85,7 +85,10 @@ impl Scenario {
                 .to_bytes_with_types(&self.env, &types)
                 .map_err(|error| error.to_string())?;
             let results = function.rets.clone();
-            (self.send(agent, method, function.is_query(), arg).await, results)
+            (
+                self.send(agent, method, function.is_query(), arg).await,
+                results,
+            )
         };
         match (outcome, step["rejected"].as_u64()) {
             (Err(code), Some(expected)) if code == expected => Ok(()),
@@ -122,7 +125,11 @@ impl Scenario {
         arg: Vec<u8>,
     ) -> Result<Vec<u8>, u64> {
         let sent = if query {
-            agent.query(&self.canister, method).with_arg(arg).call().await
+            agent
+                .query(&self.canister, method)
+                .with_arg(arg)
+                .call()
+                .await
         } else {
             agent.update(&self.canister, method).with_arg(arg).await
         };

@@ -14,7 +14,10 @@ pub fn unhex(text: &str) -> Option<Vec<u8>> {
 }
 
 fn hex(bytes: impl IntoIterator<Item = u8>) -> String {
-    bytes.into_iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .into_iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// A value of the type `ty`, with its numbers as texts of digits.
@@ -68,7 +71,9 @@ pub fn to_candid(value: &Value, ty: &Type, env: &TypeEnv) -> Result<IDLValue, St
                 .as_object()
                 .and_then(|fields| fields.iter().next())
                 .ok_or_else(wrong)?;
-            let index = fields.iter().position(|field| field.id.to_string() == *name);
+            let index = fields
+                .iter()
+                .position(|field| field.id.to_string() == *name);
             let index = index.ok_or_else(wrong)?;
             let field = IDLField {
                 id: fields[index].id.as_ref().clone(),
@@ -127,11 +132,13 @@ pub fn agrees(answer: &Value, expected: &Value) -> bool {
         (_, Value::String(text)) if text == "*" => true,
         (Value::String(answer), Value::Number(expected)) => *answer == expected.to_string(),
         (Value::Array(answer), Value::String(expected)) => answer.is_empty() && expected.is_empty(),
-        (Value::Object(answer), Value::Object(expected)) => expected.iter().all(|(name, expected)| {
-            answer
-                .get(name)
-                .is_some_and(|answer| agrees(answer, expected))
-        }),
+        (Value::Object(answer), Value::Object(expected)) => {
+            expected.iter().all(|(name, expected)| {
+                answer
+                    .get(name)
+                    .is_some_and(|answer| agrees(answer, expected))
+            })
+        }
         (Value::Array(answer), Value::Array(expected)) => {
             answer.len() == expected.len()
                 && answer
