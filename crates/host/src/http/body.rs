@@ -18,6 +18,9 @@ pub const MAX_ENVELOPE: usize = 2 * 1024 * 1024 + 64 * 1024;
 /// What of an oversized body is still read before it is refused, so that the client gets to the answer.
 const MAX_DRAINED: usize = 64 * 1024 * 1024;
 
+/// Room made for a body of which nothing has arrived, whatever length is announced: memory follows what a client sends, not what it says.
+const ROOM_IN_ADVANCE: usize = 64 * 1024;
+
 /// Receives a request's body, within [`MAX_ENVELOPE`] and [`Options::body_timeout`], before anything else is done
 /// with the request: a refusal, whatever it is for, then reaches a client that has sent everything.
 ///
@@ -88,13 +91,17 @@ async fn read(
     }
     let read = async {
         let mut stream = body.into_data_stream();
-        let mut bytes = Vec::with_capacity(announced.unwrap_or(0).min(limit));
+        let announced = announced.unwrap_or(0).min(limit);
+        let mut bytes = Vec::with_capacity(announced.min(ROOM_IN_ADVANCE));
         while let Some(part) = stream.next().await {
             let part = part.map_err(|_| Refusal::bad_request("The request's body ended early."))?;
             if bytes.len() + part.len() > limit {
                 drop(bytes);
                 drain(stream).await;
                 return Err(too_large());
+            }
+            if bytes.len() + part.len() > bytes.capacity() {
+                bytes.reserve_exact(announced.saturating_sub(bytes.len()));
             }
             bytes.extend_from_slice(&part);
         }
@@ -117,5 +124,29 @@ async fn drain(mut stream: BodyDataStream) {
         if drained > MAX_DRAINED {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    async fn received(announced: usize, sent: usize) -> Vec<u8> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(announced));
+        let body = Body::from(vec![7; sent]);
+        let read = read(&headers, body, MAX_ENVELOPE, Duration::from_secs(10)).await;
+        read.map_err(drop).expect("a body within the limit")
+    }
+
+    #[tokio::test]
+    async fn room_is_made_for_what_arrives() {
+        assert!(received(MAX_ENVELOPE, 10).await.capacity() <= ROOM_IN_ADVANCE);
+        let whole = received(MAX_ENVELOPE, MAX_ENVELOPE).await;
+        assert_eq!(
+            (whole.len(), whole.capacity()),
+            (MAX_ENVELOPE, MAX_ENVELOPE)
+        );
     }
 }
