@@ -303,8 +303,8 @@ mod tests {
             let function = env.get_method(&service, method.name).unwrap();
             let types = (method.types)();
             assert_eq!(types.len(), function.args.len(), "{}", method.name);
-            for (ours, argument) in types.iter().zip(&function.args) {
-                equal(&mut Gamma::new(), &env, ours, &argument.typ)
+            for (ours, expected) in types.iter().zip(&function.args) {
+                equal(&mut Gamma::new(), &env, ours, expected)
                     .unwrap_or_else(|error| panic!("{}: {error}", method.name));
             }
         }

@@ -12,7 +12,7 @@ use keepsake_vault::{Call, Vault};
 
 use crate::methods::METHODS;
 use crate::values;
-use crate::world::{DAY, NOW, World};
+use crate::world::{DAY, NOW, OPERATOR, World};
 
 /// The most calls of one input.
 const MOST_CALLS: usize = 12;
@@ -145,9 +145,11 @@ fn mutated(u: &mut Unstructured, mut message: Vec<u8>) -> Result<Vec<u8>> {
     Ok(message)
 }
 
-/// An input of one call whose raw arguments the method takes and carries out, found by trying `tries` messages of its types; `None` where
-/// none of them was carried out. For the seeds.
-pub fn carried_out(method: usize, tries: u32) -> Option<Vec<u8>> {
+/// An input of one call that the method carries out, found by trying messages of its types and then `others`; `None` where none was carried
+/// out. For the seeds.
+pub fn carried_out(method: usize, tries: usize, others: Vec<Vec<u8>>) -> Option<Vec<u8>> {
+    let mut stage = Stage::new();
+    let types = (METHODS[method].types)();
     let mut state = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(method as u64 + 1);
     let mut random = || {
         state ^= state << 13;
@@ -155,26 +157,34 @@ pub fn carried_out(method: usize, tries: u32) -> Option<Vec<u8>> {
         state ^= state << 17;
         state
     };
-    let mut stage = Stage::new();
-    for _ in 0..tries {
-        let bytes: Vec<u8> = (0..96).flat_map(|_| random().to_le_bytes()).collect();
-        let mut u = Unstructured::new(&bytes);
-        let Ok(message) = values::message(&mut u, &stage.world, &(METHODS[method].types)()) else {
-            continue;
+    for number in 0..tries + others.len() {
+        let message = match number.checked_sub(tries) {
+            Some(other) => others[other].clone(),
+            None => {
+                let bytes: Vec<u8> = (0..96).flat_map(|_| random().to_le_bytes()).collect();
+                match values::message(&mut Unstructured::new(&bytes), &stage.world, &types) {
+                    Ok(message) if message.len() < 4_000 => message,
+                    _ => continue,
+                }
+            }
         };
-        let caller = if METHODS[method].name == "http_token_key_rotate" {
-            4
-        } else {
-            random() % 4
+        let caller = match METHODS[method].name {
+            "http_token_key_rotate" => stage
+                .world
+                .people
+                .iter()
+                .position(|who| *who == *OPERATOR)?,
+            _ if number >= tries => 0,
+            _ => (random() % 4) as usize,
         };
         let call = Call {
-            caller: stage.world.people[caller as usize],
+            caller: stage.world.people[caller],
             now: NOW,
         };
         stage.reset();
         let mut vault = Vault::open(stage.memory.clone()).expect("the prepared vault opens");
         let answer = (METHODS[method].run)(&mut vault, call, &message);
-        if message.len() < 4_000 && answer.is_some_and(|answer| answer.refusal.is_none()) {
+        if answer.is_some_and(|answer| answer.refusal.is_none()) {
             return Some([&[0, method as u8, caller as u8], message.as_slice()].concat());
         }
     }

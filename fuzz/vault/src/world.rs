@@ -416,7 +416,7 @@ fn nothing(capsule: &str, idem: &str) -> NewMemory {
 }
 
 /// Metadata of a picture.
-fn image(asset_type: AssetType) -> AssetMetadata {
+pub fn image(asset_type: AssetType) -> AssetMetadata {
     AssetMetadata::Image(ImageAssetMetadata {
         base: AssetMetadataBase {
             name: "picture".into(),
