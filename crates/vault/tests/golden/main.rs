@@ -2,7 +2,8 @@
 //!
 //! `image-<n>.bin` is the memory, `image-<n>.txt` has the names of what is in it and the answers that it gave, as Candid. An image stays as it
 //! is for ever. When a layout gains something that no image has, the scene is extended and the next number is added:
-//! `KEEPSAKE_GOLDEN=add cargo test --test golden` writes files that are missing, and never changes one that is there.
+//! `KEEPSAKE_GOLDEN=add cargo test --test golden` writes files that are missing, and never changes one that is there. Where an answer means something else on purpose since, its line in the text is replaced by
+//! hand, and the commit says why; the memory is not.
 
 mod answers;
 mod arguments;
