@@ -1,0 +1,48 @@
+/**
+ * The views of the gallery, a line each, loaded when they are first shown. Addresses are in the fragment (`#/…`), which no server ever sees: the
+ * vault serves one page.
+ *
+ * `:name` stands for one part of the path, which the component gets as the prop `name`. An overlay is shown above the view that was there before.
+ *
+ * @module
+ */
+
+import type { Component } from 'svelte';
+
+import type { IconName } from './ui/icons.ts';
+
+export interface Route {
+  path: string;
+  /** What the page is called, in the browser's title and for screen readers. */
+  title: string;
+  // Components get the parts of the path as props, which the table cannot know one by one.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  load: () => Promise<{ default: Component<any> }>;
+  /** Shown to people who are not signed in, too. Without it they get to sign in first. */
+  open?: boolean;
+  /** Shown above the view before, which stays as it is. */
+  overlay?: boolean;
+  /** Its place in the navigation. */
+  nav?: { label: string; icon: IconName };
+}
+
+export const routes: Route[] = [
+  { path: '/', title: 'Timeline', load: () => import('./timeline/Timeline.svelte'), nav: { label: 'Timeline', icon: 'image' } },
+  { path: '/memory/:id', title: 'Memory', load: () => import('./memory/Viewer.svelte'), overlay: true },
+  { path: '/trash', title: 'Trash', load: () => import('./memory/Trash.svelte'), nav: { label: 'Trash', icon: 'trash' } },
+  { path: '/account', title: 'You', load: () => import('./session/Account.svelte') },
+  // capsules/, sharing/, status/: a line each.
+  // link/: { path: '/s/:secret', title: 'Shared with you', load: …, open: true }
+];
+
+/** Things that stand beside the view while somebody is signed in: where, and from what. */
+export interface Panel {
+  place: 'header' | 'floor';
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  load: () => Promise<{ default: Component<any> }>;
+}
+
+export const panels: Panel[] = [
+  // upload/: { place: 'header', load: () => import('./upload/AddButton.svelte') }, { place: 'floor', load: () => import('./upload/Panel.svelte') }
+  // capsules/: { place: 'header', load: () => import('./capsules/Switcher.svelte') }
+];
