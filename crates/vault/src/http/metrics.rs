@@ -1,11 +1,22 @@
-//! The vault's figures in the text format of Prometheus ("Exposition formats", version 0.0.4). Everybody may read them: sizes of memory,
-//! cycles, what was cleared away. How much a person keeps is not among them.
+//! The vault's figures in the text format of Prometheus ("Exposition formats", version 0.0.4). Everybody may read them, so they say what
+//! an operator is woken for and nothing more (I6): who reads exact figures again and again learns when somebody stores or deletes something
+//! and how large it is, from memory and from the cycles that each received byte costs. Sizes come in steps of [`SIZE_STEP`], cycles in
+//! steps of [`CYCLES_STEP`]; `vault_status` has them exactly, for whom they concern.
 
 use std::fmt::{Display, Write};
 
 use keepsake_api::VaultStatus;
 
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Bytes by which a public size of memory grows at the least.
+const SIZE_STEP: u64 = 64 << 20;
+
+/// Cycles by which a public amount of them changes at the least: what receiving 50 MB costs.
+const CYCLES_STEP: u128 = 100_000_000_000;
+
+/// Cycles by which the public cost of a day changes at the least: about what [`SIZE_STEP`] at rest costs.
+const AT_REST_STEP: u128 = 1_000_000_000;
 
 /// Collects metrics, each with what it says and its type before its samples.
 #[derive(Default)]
@@ -59,57 +70,48 @@ fn memory(text: &mut Text, status: &VaultStatus) {
     let memory = &status.memory;
     text.gauge(
         "keepsake_stable_memory_allocated_bytes",
-        "Stable memory that the canister has.",
-        memory.stable_allocated,
-    );
-    text.gauge(
-        "keepsake_stable_memory_used_bytes",
-        "Stable memory that holds something.",
-        memory.stable_used,
+        "Stable memory that the canister has, rounded up to 64 MiB.",
+        memory.stable_allocated.next_multiple_of(SIZE_STEP),
     );
     text.gauge(
         "keepsake_stable_memory_obtainable_bytes",
-        "By how much stable memory may grow at the most.",
-        memory.stable_obtainable,
+        "By how much stable memory may grow at the most, rounded down to 64 MiB.",
+        memory.stable_obtainable / SIZE_STEP * SIZE_STEP,
     );
     text.gauge("keepsake_heap_bytes", "Heap of the canister.", memory.heap);
-    let samples = |value: fn(&keepsake_api::RegionUse) -> u64| {
-        memory
-            .regions
-            .iter()
-            .map(move |region| (label("region", &region.name), value(region)))
-    };
     text.metric(
         "keepsake_region_allocated_bytes",
         "gauge",
-        "What each region of stable memory takes up.",
-        samples(|region| region.allocated),
-    );
-    text.metric(
-        "keepsake_region_free_bytes",
-        "gauge",
-        "What of each region is free.",
-        samples(|region| region.free),
+        "What each region of stable memory takes up, rounded up to 64 MiB.",
+        memory.regions.iter().map(|region| {
+            let allocated = region.allocated.next_multiple_of(SIZE_STEP);
+            (label("region", &region.name), allocated)
+        }),
     );
 }
 
 fn cycles(text: &mut Text, status: &VaultStatus) {
     let cycles = &status.cycles;
-    text.gauge("keepsake_cycles", "Balance of cycles.", cycles.balance);
+    let down = |cycles: u128| cycles / CYCLES_STEP * CYCLES_STEP;
+    text.gauge(
+        "keepsake_cycles",
+        "Balance of cycles, rounded down to 100 billion.",
+        down(cycles.balance),
+    );
     text.gauge(
         "keepsake_cycles_liquid",
-        "Cycles above the freezing threshold.",
-        cycles.liquid,
+        "Cycles above the freezing threshold, rounded down to 100 billion.",
+        down(cycles.liquid),
     );
     text.gauge(
         "keepsake_cycles_at_rest_per_day",
-        "Cycles that a day at rest costs at the present size.",
-        cycles.at_rest_per_day,
+        "Cycles that a day at rest costs at the present size, rounded up to a billion.",
+        cycles.at_rest_per_day.next_multiple_of(AT_REST_STEP),
     );
     text.gauge(
         "keepsake_cycles_reserve",
-        "New content is refused while fewer cycles than these are above the freezing threshold.",
-        cycles.reserve,
+        "New content is refused while fewer cycles than these are above the freezing threshold, rounded up to 100 billion.",
+        cycles.reserve.next_multiple_of(CYCLES_STEP),
     );
     text.gauge(
         "keepsake_refuses_content",
@@ -119,30 +121,10 @@ fn cycles(text: &mut Text, status: &VaultStatus) {
 }
 
 fn maintenance(text: &mut Text, status: &VaultStatus) {
-    let maintenance = &status.maintenance;
     // Nanoseconds on the wire, seconds by the conventions of metrics; 0: never.
     text.gauge(
         "keepsake_maintenance_last_run_timestamp_seconds",
         "When the vault last looked for what nobody needs.",
-        maintenance.last_run.unwrap_or(0) / 1_000_000_000,
-    );
-    let cleared = &maintenance.cleared;
-    let kinds = [
-        ("capsule", cleared.capsules),
-        ("memory", cleared.memories),
-        ("blob", cleared.blobs),
-        ("upload", cleared.uploads),
-    ];
-    text.metric(
-        "keepsake_cleared_total",
-        "counter",
-        "Things that the vault has cleared away by itself.",
-        kinds.map(|(kind, count)| (label("kind", kind), count)),
-    );
-    text.metric(
-        "keepsake_cleared_bytes_total",
-        "counter",
-        "Content that the vault has cleared away by itself.",
-        [(String::new(), cleared.bytes)],
+        status.maintenance.last_run.unwrap_or(0) / 1_000_000_000,
     );
 }

@@ -336,3 +336,29 @@ fn metrics_have_the_form_that_prometheus_reads_and_tell_nothing_of_what_people_k
     let head = home.send("HEAD", "/metrics", &[]);
     assert_eq!((head.status_code, head.body.len()), (200, 0));
 }
+
+#[test]
+fn metrics_do_not_tell_when_somebody_stores_or_deletes_something() {
+    let metrics = |home: &Home, spent: u128| {
+        let means = Means {
+            balance: MEANS.balance + 90_000_000_000 - spent,
+            liquid: MEANS.liquid + 90_000_000_000 - spent,
+            ..MEANS
+        };
+        let request = HttpRequest {
+            method: "GET".into(),
+            url: "/metrics".into(),
+            headers: vec![],
+            body: ByteBuf::new(),
+            certificate_version: Some(2),
+        };
+        home.vault.http_request(0, means, &request).body
+    };
+    let small = home("image/png", 1);
+    let mut large = home("image/png", 5_000_000);
+    let before = metrics(&small, 0);
+    assert_eq!(before, metrics(&large, 5_000_000 * 2_000));
+    let memory = large.memory.clone();
+    large.vault.memories_delete(owner(), &memory, true).unwrap();
+    assert_eq!(before, metrics(&large, 5_000_000 * 2_000));
+}
