@@ -4,42 +4,31 @@
  * @module
  */
 
-import { HttpAgent, type Agent } from '@icp-sdk/core/agent';
-import type { Identity } from '@icp-sdk/core/agent';
-import { Principal } from '@icp-sdk/core/principal';
+import type { Agent } from '@icp-sdk/core/agent';
+import type { Principal } from '@icp-sdk/core/principal';
 
 import type { CapsuleHeader, Memory, UploadConfig } from './bindings/vault.did.js';
-import { callsOver, connectionError, type VaultCalls } from './calls.js';
+import type { VaultCalls } from './calls.js';
+import { CapsuleHandle } from './capsule.js';
+import { openConnection, type Connection, type ConnectionOptions } from './connection.js';
 import type { Content, Source, SourceOptions } from './content/content.js';
+import { vaultEnvironment } from './environment.js';
 import { throwIfAborted } from './errors.js';
 import { listMemories, listShared, type ListOptions, type MemorySummary } from './memories/listing.js';
-import { processUpload, type ProcessingOptions, type ProcessingResult } from './memories/processing.js';
-import { readAsset, type AssetContent, type AssetSelector } from './read.js';
-import { grantAccess, revokeAccess, type ShareOptions } from './share.js';
+import type { ProcessingOptions, ProcessingResult } from './memories/processing.js';
+import { People, personRef, type SomebodyLike } from './person.js';
+import { readAsset, readAssets, type AssetContent, type AssetSelector } from './read.js';
+import { grantAccess, listAccess, revokeAccess, type Share, type ShareOptions } from './share.js';
+import { readVaultStatus, type VaultStatus } from './status.js';
+import { Trash } from './trash.js';
 import { Limit } from './limit.js';
-import { DEFAULT_RETRY, sleep, withRetry, type RetryPolicy } from './retry.js';
 import { UploadEngine, type StoredBlob, type TransferOptions } from './upload/engine.js';
 import { Pause } from './upload/pause.js';
 import type { QueuedUpload, UploadQueue } from './upload/queue.js';
 import { platform } from '#platform';
 
-/** How to reach a vault. */
-export interface ConnectOptions {
-  /** `http://127.0.0.1:4943`, `https://icp-api.io`, or the page's own origin. Not needed with an agent. */
-  host?: string;
-  /** The vault's canister id. */
-  canisterId: Principal | string;
-  /** Who calls; without one the caller is anonymous, who may do next to nothing. */
-  identity?: Identity | Promise<Identity>;
-  /**
-   * Whose certificates are believed: `mainnet`, the Internet Computer's; `fetch`, what the host itself says, for a vault on a machine that is trusted; or a
-   * key. By default what loopback addresses say is believed, and everywhere else the Internet Computer's key.
-   */
-  rootKey?: 'mainnet' | 'fetch' | Uint8Array;
-  /** An agent to use instead of host, identity and rootKey. Its requests cannot be cancelled halfway. */
-  agent?: Agent;
-  /** How long and how often calls are repeated that time can heal. */
-  retry?: Partial<RetryPolicy>;
+/** How to reach a vault, and how to bring something into it. */
+export interface ConnectOptions extends ConnectionOptions {
   /** Where uploads on their way are noted: IndexedDB in browsers by default, nowhere in Node (see FileQueue). */
   queue?: UploadQueue;
   /** Chunks in flight at the most, of all uploads together; 8 by default. Each takes about 5 MB of memory. */
@@ -49,8 +38,6 @@ export interface ConnectOptions {
    * Content of one chunk travels in one message.
    */
   chunkSize?: number;
-  /** Used instead of the platform's fetch. */
-  fetch?: typeof fetch;
 }
 
 /** How something is uploaded. */
@@ -74,73 +61,49 @@ export interface Upload {
 /** Files that are made memories side by side: each holds its beginning and its derivatives in memory. */
 const MOST_PROCESSED = 8;
 
-/** Milliseconds that a request may take, and the rate below which a long one is given up (bytes a millisecond). */
-const REQUEST_TIME = 30_000;
-const SLOWEST = 16;
-
-/** Milliseconds before a lost question is asked again; each further pause is longer. */
-const QUESTION_PAUSE = 100;
-
 /** A vault, as one identity sees it. */
 export class Keepsake {
   /** Every method of the vault, typed by its interface, with typed errors and retries. */
   readonly calls: VaultCalls;
   readonly canisterId: Principal;
   readonly agent: Agent;
+  /** Deletions that can be undone for 30 days. */
+  readonly trash: Trash;
+  /** Which principals act as the caller. */
+  readonly people: People;
   /** Uploads' shared state; for this package's own use. */
   readonly engine: UploadEngine;
-  readonly #retry: RetryPolicy;
-  readonly #agentFor: ((signal: AbortSignal) => Agent) | undefined;
   readonly #processing = new Limit(MOST_PROCESSED);
   #config: Promise<UploadConfig> | undefined;
   #ownCapsule: Promise<string> | undefined;
 
-  private constructor(options: ConnectOptions, agent: Agent, agentFor: ((signal: AbortSignal) => Agent) | undefined) {
-    this.canisterId = Principal.from(options.canisterId);
-    this.agent = agent;
-    this.#agentFor = agentFor;
-    this.#retry = { ...DEFAULT_RETRY, ...options.retry };
-    this.calls = callsOver({ agent, canisterId: this.canisterId, retry: this.#retry });
+  private constructor(options: ConnectOptions, connection: Connection) {
+    this.canisterId = connection.canisterId;
+    this.agent = connection.agent;
+    this.calls = connection.calls;
     const queue = options.queue ?? platform.defaultQueue();
     const host = {
       calls: this.calls,
-      callsFor: (signal: AbortSignal | undefined, onRetry: () => void) => this.#callsFor(signal, onRetry),
+      callsFor: connection.callsFor,
       config: () => this.config(),
     };
     this.engine = new UploadEngine(host, queue, options);
+    this.trash = new Trash(this);
+    this.people = new People(this);
   }
 
   /** Connects. Fetches the host's root key where that is to be believed; else nothing is sent yet. */
   static async connect(options: ConnectOptions): Promise<Keepsake> {
-    if (options.agent) {
-      return new Keepsake(options, options.agent, undefined);
-    }
-    const host = options.host ?? globalThis.location?.origin ?? 'https://icp-api.io';
-    const rootKey = options.rootKey ?? (isLoopback(host) ? 'fetch' : 'mainnet');
-    const send = options.fetch ?? globalThis.fetch.bind(globalThis);
-    const settings = {
-      host,
-      ...(options.identity ? { identity: options.identity } : {}),
-      ...(rootKey instanceof Uint8Array ? { rootKey } : {}),
-      verifyQuerySignatures: true,
-      // Calls are repeated here, where it is known which errors time can heal.
-      retryTimes: 0,
-    };
-    const agent = HttpAgent.createSync({ ...settings, fetch: timed(send) });
-    if (rootKey === 'fetch') {
-      const ask = () =>
-        agent.fetchRootKey().catch((error: unknown) => {
-          throw connectionError('status', error);
-        });
-      await withRetry({ ...DEFAULT_RETRY, ...options.retry }, ask);
-    }
-    const agentFor = (signal: AbortSignal) =>
-      HttpAgent.createSync({
-        ...settings,
-        ...(agent.rootKey ? { rootKey: agent.rootKey } : {}),
-        fetch: timed(send, signal),
-      });
-    return new Keepsake(options, agent, agentFor);
+    return new Keepsake(options, await openConnection(options));
+  }
+
+  /**
+   * Connects a page with the vault that served it, whose address, id and root key it has from there; see {@link vaultEnvironment}. Throws KeepsakeError on
+   * any other page.
+   */
+  static async fromEnvironment(options: Omit<ConnectOptions, 'host' | 'canisterId' | 'rootKey' | 'agent'> = {}): Promise<Keepsake> {
+    const { canisterId, host, rootKey } = vaultEnvironment();
+    return Keepsake.connect({ ...options, canisterId, host, rootKey });
   }
 
   /** The vault's limits; asked once. */
@@ -169,6 +132,22 @@ export class Keepsake {
     return this.calls.capsules_list();
   }
 
+  /** One capsule, to see and change who has a part in it; asks nothing yet. */
+  capsule(id: string): CapsuleHandle {
+    return new CapsuleHandle(this, id);
+  }
+
+  /** Makes a new capsule about somebody, whose owner is the caller. Each call makes another one. BudgetExceededError where the caller has made 1,000. */
+  async createCapsule(subject: SomebodyLike): Promise<CapsuleHandle> {
+    const { id } = await this.calls.capsules_create([personRef(subject)]);
+    return this.capsule(id);
+  }
+
+  /** State of the vault, cycles among it. For whoever owns or controls a capsule, and for the canister's controllers. */
+  status(): Promise<VaultStatus> {
+    return readVaultStatus(this);
+  }
+
   /** Uploads content as a blob, which becomes part of a memory by `createMemoryFromBlob` or `addAssetToMemory`. Unreferenced, it goes after a day. */
   upload(source: Source, options: UploadOptions = {}): Upload {
     const pause = options.pause ?? new Pause();
@@ -181,7 +160,11 @@ export class Keepsake {
    * may be handed over at once: some at a time are worked on.
    */
   uploadWithProcessing(source: Source, options: ProcessingOptions = {}): Promise<ProcessingResult> {
-    return this.#processing.run(() => processUpload(this, source, options), options.signal);
+    return this.#processing.run(async () => {
+      // Loaded when the first file comes: who only looks at pictures needs none of it.
+      const { processUpload } = await import('./memories/processing.js');
+      return processUpload(this, source, options);
+    }, options.signal);
   }
 
   /** Uploads that were interrupted, the oldest first. Uploading the same file again goes on where it stopped. */
@@ -255,9 +238,19 @@ export class Keepsake {
     return readAsset(this, memoryId, selector);
   }
 
+  /** Every asset of a memory whose content the vault holds itself, as `asset` finds one. */
+  assets(memoryId: string): Promise<AssetContent[]> {
+    return readAssets(this, memoryId);
+  }
+
   /** Shares a memory with somebody or with everybody; returns the id by which it is revoked. Shared again with the same id, it is replaced. */
   share(memoryId: string, options: ShareOptions): Promise<string> {
     return grantAccess(this, memoryId, options);
+  }
+
+  /** With whom a memory is shared: all of it for who may share it, otherwise what concerns the caller. */
+  shares(memoryId: string): Promise<Share[]> {
+    return listAccess(this, memoryId);
   }
 
   /** Takes back what `share` gave. Again: nothing happens. */
@@ -274,17 +267,6 @@ export class Keepsake {
   /** Uploads content that is open already. */
   uploadContent(content: Content, options: TransferOptions, pause = new Pause()): Promise<StoredBlob> {
     return this.engine.upload(content, options, pause);
-  }
-
-  #callsFor(signal: AbortSignal | undefined, onRetry: () => void): VaultCalls {
-    const agent = signal && this.#agentFor ? this.#agentFor(signal) : this.agent;
-    return callsOver({
-      agent,
-      canisterId: this.canisterId,
-      retry: this.#retry,
-      onRetry,
-      ...(signal ? { signal } : {}),
-    });
   }
 }
 
@@ -308,51 +290,4 @@ export function said(options: {
   lastModified?: number | undefined;
 }): SourceOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-}
-
-/** A fetch whose requests end in time, and when the signal fires. */
-function timed(send: typeof fetch, signal?: AbortSignal): typeof fetch {
-  const once = (input: RequestInfo | URL, init: RequestInit = {}) => {
-    const body = init.body;
-    const length = body instanceof Uint8Array ? body.byteLength : 0;
-    const limit = AbortSignal.timeout(REQUEST_TIME + Math.ceil(length / SLOWEST));
-    return send(input, { ...init, signal: signal ? AbortSignal.any([signal, limit]) : limit });
-  };
-  return (input, init) => (String(input).endsWith('/read_state') ? patiently(() => once(input, init), signal) : once(input, init));
-}
-
-/** How often the outcome of a call is asked for where the question is lost. */
-const QUESTIONS = 5;
-
-/**
- * Asks for the outcome of a call that was taken. Where this gave up at the first question that is lost, the call, with a whole chunk in it, would be sent again.
- */
-async function patiently(ask: () => Promise<Response>, signal: AbortSignal | undefined): Promise<Response> {
-  for (let asked = 1; ; asked += 1) {
-    try {
-      const answer = await ask();
-      if (answer.status === 200) {
-        // Read to its end here, because it may break off.
-        return new Response(await answer.arrayBuffer(), { status: 200, headers: answer.headers });
-      }
-      if ((answer.status !== 429 && answer.status < 500) || asked >= QUESTIONS) {
-        return answer;
-      }
-    } catch (error) {
-      if (asked >= QUESTIONS || signal?.aborted) {
-        throw error;
-      }
-    }
-    await sleep(QUESTION_PAUSE * asked * (1 + Math.random()), signal);
-  }
-}
-
-function isLoopback(host: string): boolean {
-  let hostname;
-  try {
-    ({ hostname } = new URL(host));
-  } catch {
-    return false;
-  }
-  return /^(?:localhost|.+\.localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname);
 }

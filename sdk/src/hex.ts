@@ -1,5 +1,5 @@
 /**
- * Bytes as text, and comparing them.
+ * Bytes as text, comparing them, and having them to oneself.
  *
  * @module
  */
@@ -19,6 +19,11 @@ export function fromHex(text: string): Uint8Array | undefined {
     return undefined;
   }
   return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+}
+
+/** Bytes as an array of their own kind, whatever the decoder of an answer made of them. */
+export function ownBytes(bytes: Uint8Array | number[]): Uint8Array<ArrayBuffer> {
+  return bytes instanceof Uint8Array ? (bytes as Uint8Array<ArrayBuffer>) : Uint8Array.from(bytes);
 }
 
 /** Whether both are the same bytes. */

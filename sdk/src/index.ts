@@ -5,8 +5,17 @@
  */
 
 export { Keepsake, type ConnectOptions, type Upload, type UploadOptions } from './client.js';
+export {
+  CapsuleHandle,
+  type CapsuleInfo,
+  type CapsulePeople,
+  type ExternalDeletion,
+  type Group,
+  type GroupDescription,
+} from './capsule.js';
 export type { Call, ValueOf, VaultCalls } from './calls.js';
 export type { Source, SourceOptions } from './content/content.js';
+export { vaultEnvironment, type VaultEnvironment } from './environment.js';
 export * from './errors.js';
 export { DEFAULT_RETRY, type RetryPolicy } from './retry.js';
 export { MOST_CHUNKS, type StoredBlob, type TransferOptions } from './upload/engine.js';
@@ -28,7 +37,7 @@ export {
   uploadFileAsBlob,
   type AddAssetOptions,
 } from './memories/helpers.js';
-export type { ListOptions, MemorySummary, SummaryLink } from './memories/listing.js';
+export type { ListOptions, MemorySummary, SummaryLink, SummaryLinks } from './memories/listing.js';
 export {
   assetMetadata,
   memoryMetadata,
@@ -39,7 +48,13 @@ export {
 export type { DerivativeOutcome, ProcessingOptions, ProcessingResult } from './memories/processing.js';
 export { captureFacts, type CaptureFacts, type TimeSource } from './capture.js';
 export { identify, type Media, type MediaKind } from './media.js';
-export { AssetContent, type AssetSelector, type ReadOptions } from './read.js';
-export type { Permission, ShareOptions } from './share.js';
+export { People, personRef, somebody, type LinkOffer, type Person, type Somebody, type SomebodyLike } from './person.js';
+export { openConnection, type Connection, type ConnectionOptions } from './connection.js';
+export { RangeReader, type RangeReaderOptions } from './content/range-reader.js';
+export { AssetContent, readAsset, readAssets, type AssetSelector, type ReadableVault, type ReadOptions } from './read.js';
+export { accessShare, type Permission, type Share, type ShareOptions } from './share.js';
+export type { CapsuleStatus, VaultStatus } from './status.js';
+export { dateOf, nanosOf } from './time.js';
+export { Trash, type DeletedMany, type TrashedMemory } from './trash.js';
 export { IndexedDbQueue } from './upload/indexed-db-queue.js';
 export { FileQueue } from '#platform';

@@ -5,11 +5,17 @@
  */
 
 import type { Memory } from './bindings/vault.did.js';
-import type { Keepsake } from './client.js';
+import type { VaultCalls } from './calls.js';
+import { RangeReader, type RangeReaderOptions } from './content/range-reader.js';
 import { ContentMismatchError, ExternalContentError, KeepsakeError, NotFoundError, throwIfAborted } from './errors.js';
-import { bytesEqual, toHex } from './hex.js';
+import { bytesEqual, ownBytes, toHex } from './hex.js';
 import { assetKind, metadataBase, type AssetKind } from './memories/metadata.js';
 import { sha256Hasher } from './sha256.js';
+
+/** A vault that content is read from: a {@link Keepsake}, or a {@link Connection} where nothing else is needed. */
+export interface ReadableVault {
+  readonly calls: VaultCalls;
+}
 
 /** Which asset of a memory: the first of a kind, or the one with an id. */
 export type AssetSelector = AssetKind | { id: string };
@@ -19,8 +25,8 @@ export interface ReadOptions {
   signal?: AbortSignal;
 }
 
-/** Chunks read at the same time. */
-const READ_AHEAD = 4;
+/** Longest content, in bytes, that is asked for whole in one query. The vault's bound is 3,000,000; this is what comes as one chunk anyway. */
+const ONE_QUERY = 1_800_000;
 
 /** An asset whose content can be read. */
 export class AssetContent {
@@ -36,13 +42,14 @@ export class AssetContent {
   readonly sha256: Uint8Array | undefined;
   readonly width: number | undefined;
   readonly height: number | undefined;
-  readonly #keepsake: Keepsake;
+  readonly #vault: ReadableVault;
   readonly #inline: Uint8Array<ArrayBuffer> | undefined;
   readonly #locator: string | undefined;
+  #ranges: RangeReader | undefined;
 
   /** For this package's own use; `Keepsake.asset` finds one. */
-  constructor(keepsake: Keepsake, memoryId: string, found: FoundAsset) {
-    this.#keepsake = keepsake;
+  constructor(vault: ReadableVault, memoryId: string, found: FoundAsset) {
+    this.#vault = vault;
     this.memoryId = memoryId;
     this.id = found.id;
     this.kind = found.kind;
@@ -137,40 +144,23 @@ export class AssetContent {
       throw new RangeError(`${start} to ${end} is no range of bytes`);
     }
     const [from, to] = [Math.min(start, this.size), Math.min(end, this.size)];
-    if (this.#inline) {
-      return this.#inline.slice(from, to);
-    }
     const range = new Uint8Array(to - from);
-    if (range.length === 0) {
-      return range;
-    }
-    const first = await this.#chunk(0, signal);
-    const { chunk_count: count } = await this.#keepsake.calls.blob_get_meta(this.#blob());
-    const length = first.length;
-    // Chunks are of one length but for the last, as this package sends them. Others may have sent others: then it is read from the beginning.
-    const uniform = length > 0 && Math.ceil(this.size / length) === count;
-    let index = uniform ? Math.floor(from / length) : 0;
-    let offset = index * length;
-    while (offset < to) {
-      throwIfAborted(signal);
-      const chunk = index === 0 ? first : await this.#chunk(index, signal);
-      const expected = uniform ? Math.min(length, this.size - offset) : chunk.length;
-      if (chunk.length !== expected || chunk.length === 0) {
-        throw new ContentMismatchError(`chunk ${index} of asset ${this.id} has ${chunk.length} bytes`);
-      }
-      const [a, b] = [Math.max(from, offset), Math.min(to, offset + chunk.length)];
-      if (a < b) {
-        range.set(chunk.subarray(a - offset, b - offset), a - from);
-      }
-      offset += chunk.length;
-      index += 1;
+    let filled = 0;
+    for await (const part of (this.#ranges ??= this.open()).slices(from, to, signal)) {
+      range.set(part, filled);
+      filled += part.length;
     }
     return range;
   }
 
+  /** Opens the content for many ranges, as players ask for them. What was found out about its chunks is kept, and with `keepChunks` the chunks read last. */
+  open(options: RangeReaderOptions = {}): RangeReader {
+    return new RangeReader(this.#vault.calls, this.#inline ?? this.#blob(), this.size, options);
+  }
+
   /** A path on the vault's own host that opens this asset without further permission, for at most 180 seconds. */
   async link(ttlSeconds = 180): Promise<string> {
-    const token = await this.#keepsake.calls.mint_http_token(this.memoryId, [this.kind], [[this.id]], ttlSeconds);
+    const token = await this.#vault.calls.mint_http_token(this.memoryId, [this.kind], [[this.id]], ttlSeconds);
     return `/asset/${this.memoryId}/${this.kind}?token=${encodeURIComponent(token)}&id=${encodeURIComponent(this.id)}`;
   }
 
@@ -179,27 +169,14 @@ export class AssetContent {
       yield this.#inline;
       return;
     }
-    const { chunk_count: count } = await this.#keepsake.calls.blob_get_meta(this.#blob());
-    const ahead: Promise<Uint8Array<ArrayBuffer>>[] = [];
-    let next = 0;
-    for (let index = 0; index < count; index += 1) {
+    throwIfAborted(signal);
+    if (this.size <= ONE_QUERY) {
+      const bytes = await this.#vault.calls.blob_read(this.#blob());
       throwIfAborted(signal);
-      while (next < count && next < index + READ_AHEAD) {
-        const reading = this.#chunk(next, signal);
-        // It is awaited in its turn, or not at all where an earlier one failed.
-        reading.catch(() => {});
-        ahead.push(reading);
-        next += 1;
-      }
-      yield await (ahead.shift() as Promise<Uint8Array<ArrayBuffer>>);
+      yield ownBytes(bytes);
+      return;
     }
-  }
-
-  async #chunk(index: number, signal: AbortSignal | undefined): Promise<Uint8Array<ArrayBuffer>> {
-    throwIfAborted(signal);
-    const bytes = await this.#keepsake.calls.blob_read_chunk(this.#blob(), index);
-    throwIfAborted(signal);
-    return bytes instanceof Uint8Array ? (bytes as Uint8Array<ArrayBuffer>) : Uint8Array.from(bytes);
+    yield* this.open().all(signal);
   }
 
   #blob(): string {
@@ -224,8 +201,12 @@ interface FoundAsset {
 }
 
 /** Finds an asset of a memory. NotFoundError where the memory has none such, ExternalContentError where it is kept elsewhere. */
-export async function readAsset(keepsake: Keepsake, memoryId: string, selector: AssetSelector): Promise<AssetContent> {
-  const memory = await keepsake.calls.memories_read(memoryId);
+export async function readAsset(
+  vault: ReadableVault,
+  memoryId: string,
+  selector: AssetSelector,
+): Promise<AssetContent> {
+  const memory = await vault.calls.memories_read(memoryId);
   const found = assetsOf(memory).find((asset) =>
     typeof selector === 'string' ? asset.kind === selector : asset.id === selector.id,
   );
@@ -236,14 +217,25 @@ export async function readAsset(keepsake: Keepsake, memoryId: string, selector: 
   if (found.external !== undefined) {
     throw new ExternalContentError(found.external);
   }
+  return assetContent(vault, memoryId, found);
+}
+
+/** Every asset of a memory whose content the vault holds itself, in one query where the memory fits into its answer. */
+export async function readAssets(vault: ReadableVault, memoryId: string): Promise<AssetContent[]> {
+  const memory = await vault.calls.memories_read(memoryId);
+  const held = assetsOf(memory).filter(({ external }) => external === undefined);
+  return Promise.all(held.map((found) => assetContent(vault, memoryId, found)));
+}
+
+async function assetContent(vault: ReadableVault, memoryId: string, found: FoundAsset): Promise<AssetContent> {
   // A memory too large for one answer comes without inline bytes.
   if (found.inline && found.inline.length < found.size) {
-    const data = await keepsake.calls.asset_get_by_id(memoryId, found.id);
+    const data = await vault.calls.asset_get_by_id(memoryId, found.id);
     if ('Inline' in data) {
       found.inline = Uint8Array.from(data.Inline.bytes);
     }
   }
-  return new AssetContent(keepsake, memoryId, found);
+  return new AssetContent(vault, memoryId, found);
 }
 
 function assetsOf(memory: Memory): (FoundAsset & { external?: string })[] {

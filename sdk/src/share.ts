@@ -1,5 +1,5 @@
 /**
- * Sharing a memory and taking that back.
+ * Sharing a memory, seeing with whom it is shared, and taking that back.
  *
  * @module
  */
@@ -8,6 +8,8 @@ import { Principal } from '@icp-sdk/core/principal';
 
 import type { AccessCondition, AccessEntry, AccessEvent } from './bindings/vault.did.js';
 import type { Keepsake } from './client.js';
+import { personRef, somebody, type Somebody } from './person.js';
+import { dateOf, nanosOf } from './time.js';
 
 /** What somebody may do; each includes what is named before it. */
 export type Permission = 'view' | 'download' | 'share' | 'manage' | 'own';
@@ -31,13 +33,62 @@ export interface ShareOptions {
   id?: string;
 }
 
+/** Somebody's access to a memory. */
+export interface Share {
+  /** By which it is revoked. */
+  id: string;
+  with: Somebody | { group: string } | 'public';
+  /** The widest that its mask covers; undefined for a mask that does not even cover viewing. */
+  permission: Permission | undefined;
+  /** Permission bits as the vault keeps them. */
+  mask: number;
+  from: Date | undefined;
+  until: Date | undefined;
+  after: AccessEvent | undefined;
+  /** Who gave it. */
+  by: Somebody | undefined;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+/** Shares as {@link ShareOptions} say; returns the entry's id. */
 export async function grantAccess(keepsake: Keepsake, memoryId: string, options: ShareOptions): Promise<string> {
   const entry = await keepsake.calls.access_grant(memoryId, accessEntry(options));
   return entry.id;
 }
 
+/** Takes an entry away. */
 export async function revokeAccess(keepsake: Keepsake, memoryId: string, shareId: string): Promise<void> {
   await keepsake.calls.access_revoke(memoryId, shareId);
+}
+
+/** Who has access to a memory by an entry of its own, in the order of the entries. */
+export async function listAccess(keepsake: Keepsake, memoryId: string): Promise<Share[]> {
+  const { access_entries: entries } = await keepsake.calls.memories_read(memoryId);
+  return entries.map(accessShare);
+}
+
+/** An access entry in plain values. */
+export function accessShare(entry: AccessEntry): Share {
+  const [person] = entry.person_ref;
+  const [group] = entry.source_id;
+  const [by] = entry.invited_by_person_ref;
+  const { condition } = entry;
+  // Widest first.
+  const permissions = (Object.keys(MASKS) as Permission[]).reverse();
+  return {
+    id: entry.id,
+    with:
+      'Group' in entry.grant_source ? { group: group ?? '' } : person && !entry.is_public ? somebody(person) : 'public',
+    permission: permissions.find((name) => (entry.perm_mask & MASKS[name]) === MASKS[name]),
+    mask: entry.perm_mask,
+    from: 'Scheduled' in condition ? dateOf(condition.Scheduled.accessible_after) : undefined,
+    until: 'ExpiresAt' in condition ? dateOf(condition.ExpiresAt.expires) : undefined,
+    after: 'EventTriggered' in condition ? condition.EventTriggered.event : undefined,
+    by: by && somebody(by),
+    createdAt: dateOf(entry.created_at),
+    updatedAt: dateOf(entry.updated_at),
+  };
 }
 
 function accessEntry(options: ShareOptions): AccessEntry {
@@ -48,7 +99,7 @@ function accessEntry(options: ShareOptions): AccessEntry {
   return {
     id: options.id ?? (isPublic ? 'public' : group !== undefined ? `group:${group}` : `person:${person?.toText()}`),
     is_public: isPublic,
-    person_ref: person ? [{ Principal: person }] : [],
+    person_ref: person ? [personRef(person)] : [],
     source_id: group === undefined ? [] : [group],
     grant_source: group === undefined ? { User: null } : { Group: null },
     role: { Guest: null },
@@ -66,14 +117,10 @@ function condition({ from, until, after }: ShareOptions): AccessCondition {
     throw new TypeError('an entry has one condition: from, until or after');
   }
   if (from) {
-    return { Scheduled: { accessible_after: nanos(from) } };
+    return { Scheduled: { accessible_after: nanosOf(from) } };
   }
   if (until) {
-    return { ExpiresAt: { expires: nanos(until) } };
+    return { ExpiresAt: { expires: nanosOf(until) } };
   }
   return after ? { EventTriggered: { event: after } } : { Immediate: null };
-}
-
-function nanos(date: Date): bigint {
-  return BigInt(date.getTime()) * 1_000_000n;
 }

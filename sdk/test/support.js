@@ -20,7 +20,7 @@ const workspace = fileURLToPath(new URL('../..', import.meta.url));
 export const fixture = (name) => join(workspace, 'tests/fixtures', name);
 
 /** The file that `variable` names, else the usual one; an error that says how it is made. */
-function artefact(variable, usual, remedy) {
+export function artefact(variable, usual, remedy) {
   const path = process.env[variable] ?? join(workspace, usual);
   if (!existsSync(path)) {
     throw new Error(`${path} is missing: run \`${remedy}\` first, or name the file in ${variable}`);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { AssetLink, MemoryHeader, Page } from '../bindings/vault.did.js';
+import type { AssetLink, AssetLinks, MemoryHeader, Page } from '../bindings/vault.did.js';
 import type { Keepsake } from '../client.js';
 import { throwIfAborted } from '../errors.js';
 import type { MediaKind } from '../media.js';
@@ -29,6 +29,13 @@ export interface SummaryLink {
   expiresAt: Date;
 }
 
+/** The assets of a listed memory that are served over HTTP. */
+export interface SummaryLinks {
+  original?: SummaryLink;
+  display?: SummaryLink;
+  thumbnail?: SummaryLink;
+}
+
 /** A memory in a listing. */
 export interface MemorySummary {
   id: string;
@@ -42,7 +49,7 @@ export interface MemorySummary {
   size: bigint;
   assetCount: number;
   sharing: 'Private' | 'Shared' | 'Public';
-  links: { original?: SummaryLink; display?: SummaryLink; thumbnail?: SummaryLink };
+  links: SummaryLinks;
   /** The placeholder as a data URL, where it is inline and small. */
   placeholder: string | undefined;
   /** As the interface has it. */
@@ -78,14 +85,6 @@ async function* pages(
 
 /** A header in plain values. */
 export function summary(header: MemoryHeader): MemorySummary {
-  const links: MemorySummary['links'] = {};
-  for (const kind of ['original', 'display', 'thumbnail'] as const) {
-    const [link] = header.assets[kind];
-    if (link) {
-      links[kind] = summaryLink(link);
-    }
-  }
-  const [placeholder] = header.placeholder_data;
   return {
     id: header.id,
     capsuleId: header.capsule_id,
@@ -96,10 +95,27 @@ export function summary(header: MemoryHeader): MemorySummary {
     size: header.size,
     assetCount: header.asset_count,
     sharing: Object.keys(header.sharing_status)[0] as MemorySummary['sharing'],
-    links,
-    placeholder: placeholder === undefined ? undefined : `data:image/webp;base64,${placeholder}`,
+    links: summaryLinks(header.assets),
+    placeholder: placeholderUrl(header.placeholder_data),
     header,
   };
+}
+
+/** Links in plain values. */
+export function summaryLinks(assets: AssetLinks): SummaryLinks {
+  const links: SummaryLinks = {};
+  for (const kind of ['original', 'display', 'thumbnail'] as const) {
+    const [link] = assets[kind];
+    if (link) {
+      links[kind] = summaryLink(link);
+    }
+  }
+  return links;
+}
+
+/** A placeholder as a data URL. */
+export function placeholderUrl([data]: [] | [string]): string | undefined {
+  return data === undefined ? undefined : `data:image/webp;base64,${data}`;
 }
 
 function summaryLink(link: AssetLink): SummaryLink {
