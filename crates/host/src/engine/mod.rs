@@ -20,6 +20,7 @@ mod executor;
 mod inbox;
 mod management;
 mod metrics;
+mod network;
 mod pending;
 mod published;
 mod queries;
@@ -28,6 +29,7 @@ mod start;
 
 pub use config::Config;
 pub use error::{InstallError, Installed, OpenError, SubmitError};
+pub(crate) use network::ROOT;
 pub(crate) use start::{NO_ARGUMENTS, start_instance, surroundings};
 
 use crate::message::{
@@ -88,7 +90,6 @@ struct Shared {
     canister_id: Principal,
     /// Who controls the canister until controllers are stored.
     first_controllers: Vec<Principal>,
-    network: Arc<OnceLock<Network>>,
     limits: Limits,
     inbox: Inbox,
     queries: QueryQueue,
@@ -136,8 +137,8 @@ impl Engine {
             (None, None) => Principal::from_text(DEFAULT_CANISTER_ID)
                 .map_err(|error| OpenError::Machine(error.to_string()))?,
         };
-        let network = Arc::new(OnceLock::new());
-        let runtime = make_runtime(&config, canister_id, network.clone())
+        let network = network::of(&folder);
+        let runtime = make_runtime(&config, canister_id, network)
             .map_err(|error| OpenError::Machine(error.to_string()))?;
         let shared = Arc::new(Shared {
             store,
@@ -145,7 +146,6 @@ impl Engine {
             runtime,
             canister_id,
             first_controllers: config.controllers,
-            network,
             limits: Limits {
                 update_instructions: config.max_update_instructions,
                 stable_pages: config.max_stable_pages,
@@ -469,12 +469,6 @@ impl Engine {
     /// Commits made since the engine was opened.
     pub fn commits(&self) -> u64 {
         self.inner.shared.commits.load(Ordering::Relaxed)
-    }
-
-    /// Tells the canister of its network; the first call counts.
-    pub fn set_network(&self, network: Network) {
-        // A second call is ignored: what the canister has seen does not change.
-        let _ = self.inner.shared.network.set(network);
     }
 
     /// Sets who certifies the state. Everything stored is applied at once, every commit afterwards.

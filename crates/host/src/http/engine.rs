@@ -6,12 +6,11 @@ use super::server::{ServeError, serve_backend};
 use crate::certificate::Certification;
 use crate::crypto::node_key::NodeKey;
 use crate::crypto::root_key::{InvalidSecret, RootKey};
-use crate::engine::{Engine, SubmitError};
+use crate::engine::{Engine, ROOT, SubmitError};
 use crate::message::{
     CanisterState, Ingress, Reject, RejectCode, RequestId, RequestInfo, RequestStatus,
 };
 use crate::metrics::Exposition;
-use crate::runtime::Network;
 use candid::Principal;
 use std::future::Future;
 use std::io;
@@ -102,7 +101,7 @@ pub fn certify(engine: &Engine) -> Result<Arc<Certification>, ServeError> {
     };
     let unusable = |name: &'static str| move |source: io::Error| ServeError::Key { name, source };
     let root_secret = engine
-        .secret("root", || RootKey::generate_secret().to_vec())
+        .secret(ROOT, || RootKey::generate_secret().to_vec())
         .map_err(unusable("root"))?;
     let node_secret = engine
         .secret("node", || NodeKey::generate_secret().to_vec())
@@ -110,10 +109,6 @@ pub fn certify(engine: &Engine) -> Result<Arc<Certification>, ServeError> {
     let root_key = RootKey::from_secret(&root_secret).map_err(invalid("root"))?;
     let node_key = NodeKey::from_secret(&node_secret).map_err(invalid("node"))?;
 
-    engine.set_network(Network {
-        subnet_id: root_key.subnet_id(),
-        root_key: root_key.der().to_vec(),
-    });
     let certification = Arc::new(Certification::new(root_key, node_key, engine.canister_id()));
     engine
         .set_observer(certification.clone())

@@ -2,10 +2,12 @@
 //! `<canister id>.localhost`, or whose query has `canisterId=<canister id>`, becomes a call of the canister's
 //! `http_request`, and of `http_request_update` where the canister asks for that.
 //!
-//! The reply is passed on as the canister gave it; content that is longer than a message is put together from its parts ([`parts`]).
-//! Streaming callbacks are not followed: they are certified for small bodies only.
+//! The reply is verified as every gateway does ([`verify`]), except at `<canister id>.raw.localhost`, and passed on as the canister certified
+//! it; content that is longer than a message is put together from its parts ([`parts`]). Streaming callbacks are not followed: they are
+//! certified for small bodies only.
 
 mod parts;
+mod verify;
 
 use super::backend::{Backend, Refused};
 use super::refusal::{Refusal, plain_text};
@@ -81,8 +83,8 @@ pub(super) async fn answer(
     request: Request<Body>,
 ) -> Result<Response, Refusal> {
     let path = request.uri().path();
-    if let Some(canister) = asked_canister(request.headers(), request.uri()) {
-        return forward(&interface, canister, request).await;
+    if let Some(asked) = asked_canister(request.headers(), request.uri()) {
+        return forward(&interface, asked, request).await;
     }
     let hosted = interface.backend.canister_id();
     match (request.method(), path) {
@@ -100,8 +102,16 @@ pub(super) async fn answer(
     }
 }
 
+/// Whose page is asked for, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    canister: Principal,
+    /// At a name of its own, where answers are not verified: an origin apart, which shares nothing with the verified pages.
+    is_raw: bool,
+}
+
 /// The canister whose page is asked for: by the host name, else by the query.
-pub(super) fn asked_canister(headers: &HeaderMap, uri: &Uri) -> Option<Principal> {
+pub(super) fn asked_canister(headers: &HeaderMap, uri: &Uri) -> Option<Asked> {
     let host = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok())
@@ -110,23 +120,30 @@ pub(super) fn asked_canister(headers: &HeaderMap, uri: &Uri) -> Option<Principal
         .rsplit_once(':')
         .map_or(host, |(name, _)| name)
         .to_ascii_lowercase();
-    let by_host = name
-        .strip_suffix(".localhost")
-        .map(|label| label.strip_suffix(".raw").unwrap_or(label));
+    let by_host = || {
+        let label = name.strip_suffix(".localhost")?;
+        let raw = label.strip_suffix(".raw");
+        Some(Asked {
+            canister: Principal::from_text(raw.unwrap_or(label)).ok()?,
+            is_raw: raw.is_some(),
+        })
+    };
     let by_query = || {
         let parameters = uri.query()?.split('&');
-        parameters
+        let (_, value) = parameters
             .filter_map(|parameter| parameter.split_once('='))
-            .find(|(name, _)| *name == "canisterId")
+            .find(|(name, _)| *name == "canisterId")?;
+        Some(Asked {
+            canister: Principal::from_text(value).ok()?,
+            is_raw: false,
+        })
     };
-    by_host
-        .and_then(|label| Principal::from_text(label).ok())
-        .or_else(|| by_query().and_then(|(_, value)| Principal::from_text(value).ok()))
+    by_host().or_else(by_query)
 }
 
 async fn forward(
     interface: &std::sync::Arc<Interface>,
-    canister: Principal,
+    Asked { canister, is_raw }: Asked,
     request: Request<Body>,
 ) -> Result<Response, Refusal> {
     let backend = &*interface.backend;
@@ -141,6 +158,7 @@ async fn forward(
             "The canister {canister} has no code yet."
         )));
     }
+    verify::check_path(request.uri().path())?;
     let (parts, body) = request.into_parts();
     // Received already, and bounded.
     let body = axum::body::to_bytes(body, MAX_BODY).await.map_err(|_| {
@@ -169,10 +187,8 @@ async fn forward(
     };
     let is_head = asked.method == "HEAD";
     let mut response = call(backend, &asked).await?;
-    if parts::is_first_part(&asked, &response) {
-        return parts::whole(interface.clone(), asked, response);
-    }
     if response.upgrade == Some(true) {
+        // Agreed on by all, as every update is; there is nothing to verify it by.
         let HttpRequest {
             method,
             url,
@@ -190,6 +206,13 @@ async fn forward(
             })?,
         )
         .await?;
+        return into_response(response, is_head);
+    }
+    if !is_raw {
+        response = verify::verified(interface, &asked, response).await?;
+    }
+    if parts::is_first_part(&asked, &response) {
+        return parts::whole(interface.clone(), asked, response, is_raw);
     }
     into_response(response, is_head)
 }
@@ -304,7 +327,10 @@ mod tests {
     fn asked(host: &str, uri: &str) -> Option<String> {
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, HeaderValue::from_str(host).unwrap());
-        asked_canister(&headers, &uri.parse().unwrap()).map(|id| id.to_text())
+        asked_canister(&headers, &uri.parse().unwrap()).map(|asked| {
+            assert_eq!(asked.is_raw, host.contains(".raw."));
+            asked.canister.to_text()
+        })
     }
 
     #[test]
@@ -324,6 +350,10 @@ mod tests {
         );
         assert_eq!(
             asked("localhost:4943", &format!("/a?x=1&canisterId={id}")).as_deref(),
+            Some(id)
+        );
+        assert_eq!(
+            asked(&format!("{id}.raw.localhost:4943"), "/").as_deref(),
             Some(id)
         );
         assert_eq!(asked("127.0.0.1:4943", "/"), None);

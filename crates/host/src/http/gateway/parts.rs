@@ -3,7 +3,7 @@
 //! changes meanwhile, or a part does not come, the connection ends before the length that was promised, so that nobody takes what there is
 //! for the whole.
 
-use super::{HttpRequest, HttpResponse, call, into_response};
+use super::{HttpRequest, HttpResponse, call, into_response, verify};
 use crate::http::Interface;
 use crate::http::refusal::Refusal;
 use axum::body::{Body, Bytes};
@@ -45,11 +45,12 @@ pub(super) fn is_first_part(asked: &HttpRequest, response: &HttpResponse) -> boo
         && Span::of(response).is_some_and(|span| span.first == 0)
 }
 
-/// The whole, of which `first` is the first part.
+/// The whole, of which `first` is the first part; where it `is_raw`, parts are not verified.
 pub(super) fn whole(
     interface: Arc<Interface>,
     asked: HttpRequest,
     mut first: HttpResponse,
+    is_raw: bool,
 ) -> Result<Response, Refusal> {
     let Some(span) = Span::of(&first) else {
         return into_response(first, false);
@@ -57,6 +58,7 @@ pub(super) fn whole(
     let rest = Rest {
         interface,
         asked,
+        is_raw,
         etag: first.header("etag").map(str::to_string),
         total: span.total,
         next: span.last + 1,
@@ -90,6 +92,7 @@ pub(super) fn whole(
 struct Rest {
     interface: Arc<Interface>,
     asked: HttpRequest,
+    is_raw: bool,
     etag: Option<String>,
     total: u64,
     next: u64,
@@ -102,8 +105,13 @@ impl Rest {
         let range = format!("bytes={}-", self.next);
         asked.headers.push(("range".to_string(), range));
         let answered = call(&*self.interface.backend, &asked).await;
-        let response = answered
+        let mut response = answered
             .map_err(|_| io::Error::other("a part of the content could not be asked for"))?;
+        if !self.is_raw {
+            response = verify::verified(&self.interface, &asked, response)
+                .await
+                .map_err(|_| io::Error::other("a part of the content could not be verified"))?;
+        }
         let span = Span::of(&response)
             .filter(|span| span.first == self.next && span.total == self.total)
             .filter(|_| response.header("etag") == self.etag.as_deref())

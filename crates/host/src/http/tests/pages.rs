@@ -5,6 +5,11 @@ use crate::message::Reject;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use candid::{CandidType, Decode, Encode};
+use ic_http_certification::utils::add_v2_certificate_header;
+use ic_http_certification::{
+    CERTIFICATE_EXPRESSION_HEADER_NAME, DefaultCelBuilder, HttpCertification,
+    HttpCertificationPath, HttpCertificationTree, HttpCertificationTreeEntry, HttpResponse,
+};
 use serde::Deserialize;
 use serde_bytes::ByteBuf;
 
@@ -26,9 +31,12 @@ struct Page {
 }
 
 /// The canister in memory: shows what it was asked, and whatever the path says.
-pub fn http_request(arg: &[u8]) -> Result<Vec<u8>, Reject> {
+pub fn http_request(arg: &[u8], certificate: &[u8]) -> Result<Vec<u8>, Reject> {
     let request = Decode!(arg, PageRequest).unwrap();
     assert_eq!(request.certificate_version, Some(2));
+    if request.url.starts_with("/certified") {
+        return Ok(Encode!(&certified(&request, certificate)).unwrap());
+    }
     let mut page = Page {
         status_code: 200,
         headers: vec![
@@ -54,7 +62,132 @@ pub fn http_request(arg: &[u8]) -> Result<Vec<u8>, Reject> {
         "/long" | "/changing" => long(&request, &mut page),
         _ => {}
     }
+    if request.url != "/uncertified" {
+        let (path, entry) = not_compared();
+        let expression = DefaultCelBuilder::skip_certification().to_string();
+        let place = (&path, &entry);
+        certify(&mut page, place, &request.url, expression, certificate);
+    }
     Ok(Encode!(&page).unwrap())
+}
+
+type Place = (
+    HttpCertificationPath<'static>,
+    HttpCertificationTreeEntry<'static>,
+);
+
+/// All pages but one are not compared.
+fn not_compared() -> Place {
+    let path = HttpCertificationPath::wildcard("");
+    let entry = HttpCertificationTreeEntry::new(path.clone(), HttpCertification::skip());
+    (path, entry)
+}
+
+/// The one page that is.
+fn compared() -> (Place, String) {
+    let path = HttpCertificationPath::exact("/certified");
+    let expression = DefaultCelBuilder::response_only_certification().build();
+    let response = HttpResponse::builder()
+        .with_headers(vec![(
+            CERTIFICATE_EXPRESSION_HEADER_NAME.to_string(),
+            expression.to_string(),
+        )])
+        .with_body(b"true".as_slice())
+        .build();
+    let certification = HttpCertification::response_only(&expression, &response, None).unwrap();
+    let entry = HttpCertificationTreeEntry::new(path.clone(), certification);
+    ((path, entry), expression.to_string())
+}
+
+/// The certified data of the canister in memory.
+pub fn tree() -> HttpCertificationTree {
+    let mut tree = HttpCertificationTree::default();
+    tree.insert(&not_compared().1);
+    tree.insert(&compared().0.1);
+    tree
+}
+
+fn certify(
+    page: &mut Page,
+    (path, entry): (&HttpCertificationPath, &HttpCertificationTreeEntry),
+    url: &str,
+    expression: String,
+    certificate: &[u8],
+) {
+    let url = url.split('?').next().unwrap();
+    let witness = tree().witness(entry, url).unwrap();
+    let mut response = HttpResponse::builder().build();
+    let path = path.to_expr_path();
+    add_v2_certificate_header(certificate, &mut response, &witness, &path);
+    page.headers.extend(response.headers().iter().cloned());
+    let name = CERTIFICATE_EXPRESSION_HEADER_NAME.to_string();
+    page.headers.push((name, expression));
+}
+
+/// The certified page as it is, or with something else in its place.
+fn certified(request: &PageRequest, certificate: &[u8]) -> Page {
+    let ((path, entry), expression) = compared();
+    let mut page = Page {
+        status_code: 200,
+        headers: vec![("X-Not-Certified".into(), "1".into())],
+        body: ByteBuf::from(b"true"),
+        upgrade: None,
+    };
+    let place = (&path, &entry);
+    certify(&mut page, place, "/certified", expression, certificate);
+    match request.url.as_str() {
+        "/certified?body" => page.body = ByteBuf::from(b"false"),
+        "/certified?status" => page.status_code = 201,
+        "/certified?skipped" => {
+            page.headers.clear();
+            let (path, entry) = not_compared();
+            let expression = DefaultCelBuilder::skip_certification().to_string();
+            certify(&mut page, (&path, &entry), "/", expression, certificate);
+        }
+        "/certified?unsigned" => {
+            page.headers
+                .retain(|(name, _)| name == CERTIFICATE_EXPRESSION_HEADER_NAME);
+        }
+        _ => {}
+    }
+    page
+}
+
+#[tokio::test]
+async fn what_the_canister_did_not_certify_is_not_passed_on() {
+    let host = format!("{}.localhost", canister_id());
+    let page = get(&host, "/certified").await;
+    assert_eq!((page.status, page.text()), (StatusCode::OK, "true"));
+    // What is not certified of it could be anybody's.
+    assert!(!page.headers.contains_key("x-not-certified"));
+    for path in [
+        "/uncertified",
+        "/certified?body",
+        "/certified?status",
+        "/certified?skipped",
+        "/certified?unsigned",
+    ] {
+        let page = get(&host, path).await;
+        assert_eq!(page.status, StatusCode::BAD_GATEWAY, "{path}");
+        let start = "The canister's answer cannot be verified: ";
+        assert!(page.text().starts_with(start), "{path}: {}", page.text());
+    }
+    // At a name of its own, for those who ask for that.
+    let raw = format!("{}.raw.localhost", canister_id());
+    assert_eq!(get(&raw, "/uncertified").await.status, StatusCode::OK);
+    let page = get(&raw, "/certified?body").await;
+    assert_eq!((page.status, page.text()), (StatusCode::OK, "false"));
+}
+
+#[tokio::test]
+async fn addresses_that_would_take_long_to_verify_are_refused() {
+    let host = format!("{}.localhost", canister_id());
+    for path in ["/a".repeat(300), "%2F".repeat(300)] {
+        let page = get(&host, &format!("/{path}")).await;
+        assert_eq!(page.status, StatusCode::URI_TOO_LONG);
+    }
+    let page = get(&host, &"/a".repeat(200)).await;
+    assert_eq!(page.status, StatusCode::OK);
 }
 
 /// Bytes of the long page, and of each of its parts.

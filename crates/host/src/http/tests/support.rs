@@ -144,7 +144,9 @@ impl Backend for Memory {
                 "echo" => Ok(arg),
                 "panic" => panic!("a defect"),
                 "certificate" => Ok(self.certification.data_certificate().unwrap()),
-                "http_request" => super::pages::http_request(&arg),
+                "http_request" => {
+                    super::pages::http_request(&arg, &self.certification.data_certificate().unwrap())
+                }
                 _ => Err(reject("no such method", "IC0536")),
             }
         })
@@ -172,7 +174,7 @@ impl Backend for Memory {
         CanisterState {
             module_hash: Some([3; 32]),
             controllers: vec![self.controller],
-            certified_data: vec![4; 32],
+            certified_data: super::pages::tree().root_hash().to_vec(),
             metadata: vec![section("candid:service", true), section("secret", false)],
         }
     }
