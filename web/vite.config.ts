@@ -7,10 +7,12 @@ import { svelte } from '@sveltejs/vite-plugin-svelte';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { defineConfig, type Plugin } from 'vite';
 
+import { serviceWorker } from './build/service-worker.ts';
+
 const vault = process.env['KEEPSAKE_URL'] ?? 'http://127.0.0.1:4943';
 
 export default defineConfig({
-  plugins: [svelte(), vaultEnvironment()],
+  plugins: [svelte(), serviceWorker('src/media/sw.ts'), vaultEnvironment()],
   resolve: {
     // The SDK is linked and has copies of its own.
     dedupe: ['@icp-sdk/core', '@noble/hashes', '@noble/curves'],
@@ -22,10 +24,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rollupOptions: {
-      input: { index: 'index.html', sw: 'src/media/sw.ts' },
-      output: {
-        entryFileNames: (chunk) => (chunk.name === 'sw' ? 'sw.js' : 'assets/[name]-[hash].js'),
-      },
+      input: { index: 'index.html' },
     },
   },
   worker: { format: 'es' },

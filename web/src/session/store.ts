@@ -86,9 +86,6 @@ export async function forgetBrowserKey(): Promise<void> {
 
 /** The identity that signs for a session. Loads the agent's code. */
 export async function identityOf(session: StoredSession): Promise<SignIdentity> {
-  const { DelegationChain, DelegationIdentity, ECDSAKeyIdentity } = await import('@icp-sdk/core/identity');
-  const key = await ECDSAKeyIdentity.fromKeyPair(session.keyPair);
-  return session.delegation === undefined
-    ? key
-    : DelegationIdentity.fromDelegation(key, DelegationChain.fromJSON(session.delegation));
+  const { identityFrom } = await import('./identity.ts');
+  return identityFrom(session);
 }
