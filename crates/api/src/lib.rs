@@ -13,6 +13,7 @@ mod http;
 mod lifecycle;
 mod memory;
 mod person;
+mod share_link;
 mod status;
 mod upload;
 
@@ -25,5 +26,6 @@ pub use lifecycle::*;
 pub use memory::*;
 pub use person::*;
 pub use serde_bytes::ByteBuf;
+pub use share_link::*;
 pub use status::*;
 pub use upload::*;

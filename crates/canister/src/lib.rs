@@ -7,6 +7,7 @@ mod assets;
 mod capsules;
 mod http;
 mod lifecycle;
+mod links;
 mod memories;
 mod people;
 mod reply;

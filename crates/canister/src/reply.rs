@@ -12,7 +12,7 @@ use candid::ser::{IDLBuilder, ValueSerializer};
 use candid::types::{Serializer, Type};
 use candid::{CandidType, Principal};
 use keepsake_api::*;
-use keepsake_vault::BlobRange;
+use keepsake_vault::{BlobRange, SharedRange};
 
 use crate::state::StableVault;
 
@@ -66,6 +66,14 @@ impl Reply<Result<ByteBuf, Error>> {
     pub fn of_range(vault: &StableVault, range: keepsake_vault::Result<BlobRange>) -> Self {
         Self::send_encoded(match range {
             Ok(range) => encode_bytes(range.len(), |reply| vault.append_range(&range, reply)),
+            Err(error) => encode(Err::<ByteBuf, Error>(error.into())),
+        })
+    }
+
+    /// The same of an asset that a share link gives.
+    pub fn of_shared(vault: &StableVault, range: keepsake_vault::Result<SharedRange>) -> Self {
+        Self::send_encoded(match range {
+            Ok(range) => encode_bytes(range.len(), |reply| vault.append_shared(&range, reply)),
             Err(error) => encode(Err::<ByteBuf, Error>(error.into())),
         })
     }
@@ -158,6 +166,11 @@ pub fn prepare() {
     prepare_result::<Page>();
     prepare_result::<TrashPage>();
     prepare_result::<Person>();
+    prepare_result::<ShareLink>();
+    prepare_result::<Vec<ShareLink>>();
+    prepare_result::<SharedLink>();
+    prepare_result::<SharedPage>();
+    prepare_result::<SharedMemory>();
     prepare_result::<MemoryAssetData>();
     prepare_result::<MemoryAssetsList>();
     prepare_result::<Vec<MemoryPresenceResult>>();

@@ -158,6 +158,16 @@ pub fn counts(entry: &AccessEntry, now: u64, facts: &impl CapsuleFacts) -> bool 
     }
 }
 
+/// Whether the entry does not count yet, and will: a memory with such an entry is a time capsule that has not opened.
+pub fn waits(entry: &AccessEntry, now: u64, facts: &impl CapsuleFacts) -> bool {
+    match &entry.condition {
+        AccessCondition::Immediate | AccessCondition::ExpiresAt { .. } => false,
+        AccessCondition::Scheduled { .. } | AccessCondition::EventTriggered { .. } => {
+            !counts(entry, now, facts)
+        }
+    }
+}
+
 /// Whether the entry is for everybody.
 pub fn is_public(entry: &AccessEntry) -> bool {
     entry.is_public || (entry.person_ref.is_none() && entry.grant_source != GrantSource::Group)

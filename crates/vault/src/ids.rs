@@ -66,6 +66,11 @@ derived_id!(
     AssetId,
     "asset_"
 );
+derived_id!(
+    /// A share link; on the wire `share_` and 32 hexadecimal digits.
+    ShareLinkId,
+    "share_"
+);
 
 /// `None` where the text is not `N` bytes in lower-case hexadecimal digits.
 pub(crate) fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
@@ -199,6 +204,18 @@ impl MemoryId {
             "memory",
             &[&capsule.0.to_be_bytes(), &list, idem.0.as_bytes()],
         ))
+    }
+}
+
+impl ShareLinkId {
+    /// `None` where the text is not a share link's id in its one spelling.
+    pub fn parse(text: &str) -> Option<Self> {
+        parse_hex(text.strip_prefix("share_")?).map(ShareLinkId)
+    }
+
+    /// The link whose secret has this SHA-256. It tells nothing of the secret.
+    pub fn derive(secret_sha256: &Sha256Digest) -> Self {
+        Self::from_digest(sha256_of_fields("share link", &[secret_sha256]))
     }
 }
 

@@ -23,6 +23,7 @@ mod person;
 pub mod recount;
 pub mod regions;
 mod settings;
+mod share_link;
 mod stable;
 mod status;
 mod stored;
@@ -35,6 +36,7 @@ pub use call::Call;
 pub use contents::{KeptContent, KeptMemory};
 pub use error::{Error, Result};
 pub use memory::{BulkDelete, NewMemory};
+pub use share_link::SharedRange;
 pub use stable::UnknownLayout;
 #[cfg(any(test, feature = "recount"))]
 pub use stored::decoders;
@@ -51,6 +53,7 @@ use maintenance::MaintenanceStore;
 use memory::{ExternalContent, Grants, MemoryStore};
 use person::PersonStore;
 use settings::{LAYOUT_VERSION, SettingsStore};
+use share_link::ShareLinkStore;
 use stable::RegionManager;
 use upload::SessionStore;
 
@@ -66,6 +69,7 @@ pub struct Vault<M: Memory> {
     grants: Grants<M>,
     blobs: BlobStore<M>,
     sessions: SessionStore<M>,
+    share_links: ShareLinkStore<M>,
     arena: Arena<M>,
     maintenance: MaintenanceStore<M>,
     /// Told by the canister before each change; not stored.
@@ -104,6 +108,7 @@ impl<M: Memory> Vault<M> {
             grants: Grants::open(&regions),
             blobs: BlobStore::open(&regions),
             sessions: SessionStore::open(&regions),
+            share_links: ShareLinkStore::open(&regions),
             arena: Arena::open(&regions),
             maintenance: MaintenanceStore::open(regions.region(regions::MAINTENANCE)),
             means: None,

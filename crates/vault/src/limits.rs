@@ -93,6 +93,25 @@ pub const HTTP_BODY_MAX: u64 = 2_000_000;
 pub const LISTING_TOKEN_TTL: u64 = 30 * 60 * 1_000_000_000;
 /// Longest lifetime of a token that was asked for, and the one of a token asked for without a lifetime, in seconds.
 pub const TOKEN_TTL_MAX_SECONDS: u32 = 180;
+/// Most share links of a capsule that have not ended; and up to where those who make one by an access entry may: so that guests cannot use
+/// up what is the owners'.
+pub const SHARE_LINKS_MAX: usize = 200;
+pub const SHARE_LINKS_BY_ENTRY_MAX: usize = 100;
+/// Most memories selected for one share link.
+pub const SHARED_MEMORIES_MAX: usize = 1_000;
+/// How long a share link lives that was made without an end, and how long at the most, in nanoseconds: 30 days and 5 years.
+pub const SHARE_LINK_LIFETIME: u64 = 30 * 24 * 3_600 * 1_000_000_000;
+pub const SHARE_LINK_LIFETIME_MAX: u64 = 5 * 365 * 24 * 3_600 * 1_000_000_000;
+/// Length of a share link's secret, and the longest nonce of a use and the longest title, in bytes.
+pub const SHARE_SECRET_LEN: usize = 32;
+pub const SHARE_NONCE_MAX: usize = 64;
+pub const SHARE_TITLE_MAX: usize = 256;
+/// How many uses of a share link are remembered, so that one that is sent again is not counted again.
+pub const SHARE_USES_REMEMBERED: usize = 32;
+/// Most memories looked at for one page of a share link: those that it leaves out are passed over.
+pub const SHARED_LOOKED_AT: usize = 500;
+/// Most bytes of an asset that one read through a share link returns: what fits a query's reply.
+pub const SHARED_READ_MAX: u32 = 2_000_000;
 /// Bytes hashed in one message beyond those that it brings, while an upload's chunks arrive out of order.
 pub const HASH_AHEAD_PER_CHUNK: u64 = 2 * CHUNK_MAX as u64;
 /// Bytes hashed in one message that finishes an upload; what is left is hashed in further messages.

@@ -23,8 +23,8 @@ pub(crate) struct Work {
 }
 
 impl<M: Memory> Vault<M> {
-    /// One step: sessions that have expired, blobs that no memory ever referenced within a day, memories whose time in the trash is over,
-    /// and capsules that were deleted; and indexes that an earlier build did not have. Returns whether there is more to do now.
+    /// One step: sessions and share links that have expired, blobs that no memory ever referenced within a day, memories whose time in the
+    /// trash is over, and capsules that were deleted; and indexes that an earlier build did not have. Returns whether there is more to do now.
     pub fn sweep(&mut self, now: u64) -> bool {
         let before = self.inventory();
         let most = limits::SWEPT_PER_MESSAGE;
@@ -33,9 +33,10 @@ impl<M: Memory> Vault<M> {
         let sessions = self.sweep_sessions(now, most);
         let blobs = self.sweep_unreferenced(now, most);
         let trash = self.sweep_trash(now, most);
+        let links = self.sweep_share_links(now, most);
         let capsules = self.empty_capsules(now, most);
         self.note_sweep(before, now);
-        indexes || sessions || blobs || trash || capsules
+        indexes || sessions || blobs || trash || links || capsules
     }
 
     fn sweep_unreferenced(&mut self, now: u64, most: usize) -> bool {

@@ -36,6 +36,7 @@ impl<M: StableMemory> Vault<M> {
         self.recount_blobs(&mut count)?;
         self.recount_sessions(&mut count)?;
         self.recount_people()?;
+        self.share_links.recount()?;
         self.capsules.recount_people()?;
         let (kept, counted) = self.facts.memberships();
         same("memberships", &kept, &counted)?;

@@ -95,6 +95,16 @@ pub const FREE_BY_OFFSET: RegionId = 51;
 /// (length, offset) of free extents in the arena: finds the best fit.
 pub const FREE_BY_LENGTH: RegionId = 52;
 
+// ── Share links ──
+/// share link → the link, or that it has ended and where it was.
+pub const SHARE_LINKS: RegionId = 55;
+/// (capsule, when it ends, share link) → nothing: the links of a capsule that have not ended.
+pub const SHARE_LINKS_BY_CAPSULE: RegionId = 56;
+/// (when it ends, share link) → nothing: leads to those that are due.
+pub const SHARE_LINK_ENDS: RegionId = 57;
+/// (share link, number of the part) → 64 ids of the memories that were selected for the link, in their order.
+pub const SHARE_LINK_SELECTIONS: RegionId = 58;
+
 /// Every region in use, with the name that metrics show.
 pub const ALL: &[(RegionId, &str)] = &[
     (SETTINGS, "settings"),
@@ -133,6 +143,10 @@ pub const ALL: &[(RegionId, &str)] = &[
     (ARENA, "arena"),
     (FREE_BY_OFFSET, "free_by_offset"),
     (FREE_BY_LENGTH, "free_by_length"),
+    (SHARE_LINKS, "share_links"),
+    (SHARE_LINKS_BY_CAPSULE, "share_links_by_capsule"),
+    (SHARE_LINK_ENDS, "share_link_ends"),
+    (SHARE_LINK_SELECTIONS, "share_link_selections"),
 ];
 
 #[cfg(test)]

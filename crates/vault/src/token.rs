@@ -1,4 +1,4 @@
-//! Access tokens for content over HTTP (contract, "HTTP"): what may be read, until when, and for whom it was minted,
+//! Access tokens for content over HTTP (contract, "HTTP"): what may be read, until when, and for whom or through which share link,
 //! authenticated by a key that only the vault knows. A token is base64url of its payload and the first 16 bytes of the payload's
 //! HMAC-SHA256 (RFC 2104).
 
@@ -11,10 +11,19 @@ use minicbor::{Decode, Encode};
 use sha2::Sha256;
 
 use crate::hash::Sha256Digest;
-use crate::ids::{AssetId, MemoryId};
+use crate::ids::{AssetId, MemoryId, ShareLinkId};
 use crate::stored::Coded;
 
 const TAG_LEN: usize = 16;
+
+/// On whose rights a token rests: they are looked at whenever it is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// It stops working when this person loses access.
+    Person(Principal),
+    /// It stops working when this share link does.
+    ShareLink(ShareLinkId),
+}
 
 /// What a token opens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +34,7 @@ pub struct TokenScope {
     pub assets: Vec<AssetId>,
     /// Nanoseconds since 1970 UTC.
     pub expires: u64,
-    /// For whom it was minted: it stops working when this person loses access.
-    pub caller: Principal,
+    pub holder: Holder,
 }
 
 #[derive(Encode, Decode)]
@@ -39,8 +47,11 @@ struct Payload {
     assets: Vec<u8>,
     #[n(3)]
     expires: u64,
+    /// Empty where the holder is a share link.
     #[cbor(n(4), with = "minicbor::bytes")]
     caller: Vec<u8>,
+    #[cbor(n(5), with = "minicbor::bytes")]
+    share_link: Option<[u8; 16]>,
 }
 
 /// Why a token opens nothing.
@@ -69,12 +80,17 @@ impl TokenKey {
     }
 
     pub fn mint(&self, scope: &TokenScope) -> String {
+        let (caller, share_link) = match scope.holder {
+            Holder::Person(caller) => (caller.as_slice().to_vec(), None),
+            Holder::ShareLink(link) => (Vec::new(), Some(link.0)),
+        };
         let payload = Payload {
             memory: scope.memory.0,
             variants: scope.variants.iter().copied().map(Coded).collect(),
             assets: scope.assets.iter().flat_map(|asset| asset.0).collect(),
             expires: scope.expires,
-            caller: scope.caller.as_slice().to_vec(),
+            caller,
+            share_link,
         };
         let mut bytes = minicbor::to_vec(&payload).unwrap_or_default();
         let mut mac = self.mac.clone();
@@ -117,8 +133,13 @@ impl TokenKey {
                 })
                 .collect(),
             expires: payload.expires,
-            caller: Principal::try_from_slice(&payload.caller)
-                .map_err(|_| TokenError::Malformed)?,
+            holder: match payload.share_link {
+                Some(link) => Holder::ShareLink(ShareLinkId(link)),
+                None => Holder::Person(
+                    Principal::try_from_slice(&payload.caller)
+                        .map_err(|_| TokenError::Malformed)?,
+                ),
+            },
         })
     }
 }
@@ -135,8 +156,13 @@ mod tests {
             variants: vec![AssetType::Thumbnail],
             assets: vec![AssetId([2; 16]), AssetId([3; 16])],
             expires: 100,
-            caller: Principal::self_authenticating([9]),
+            holder: Holder::Person(Principal::self_authenticating([9])),
         };
+        let through_link = TokenScope {
+            holder: Holder::ShareLink(ShareLinkId([4; 16])),
+            ..scope.clone()
+        };
+        assert_eq!(key.open(&key.mint(&through_link), 99), Ok(through_link));
         let token = key.mint(&scope);
         assert_eq!(key.open(&token, 99), Ok(scope));
         assert_eq!(key.open(&token, 100), Err(TokenError::Expired));

@@ -873,19 +873,29 @@ export type Result_22 = { 'Ok' : TrashPage } |
   { 'Err' : Error };
 export type Result_23 = { 'Ok' : Person } |
   { 'Err' : Error };
-export type Result_24 = { 'Ok' : bigint } |
+export type Result_24 = { 'Ok' : ShareLink } |
   { 'Err' : Error };
-export type Result_25 = { 'Ok' : UploadBegin } |
+export type Result_25 = { 'Ok' : Array<ShareLink> } |
   { 'Err' : Error };
-export type Result_26 = { 'Ok' : UploadFinishResult } |
+export type Result_26 = { 'Ok' : SharedPage } |
   { 'Err' : Error };
-export type Result_27 = { 'Ok' : Array<UploadStatus> } |
+export type Result_27 = { 'Ok' : SharedMemory } |
   { 'Err' : Error };
-export type Result_28 = { 'Ok' : UploadStatus } |
+export type Result_28 = { 'Ok' : SharedLink } |
   { 'Err' : Error };
-export type Result_29 = { 'Ok' : VaultStatus } |
+export type Result_29 = { 'Ok' : bigint } |
   { 'Err' : Error };
 export type Result_3 = { 'Ok' : AssetRemovalResult } |
+  { 'Err' : Error };
+export type Result_30 = { 'Ok' : UploadBegin } |
+  { 'Err' : Error };
+export type Result_31 = { 'Ok' : UploadFinishResult } |
+  { 'Err' : Error };
+export type Result_32 = { 'Ok' : Array<UploadStatus> } |
+  { 'Err' : Error };
+export type Result_33 = { 'Ok' : UploadStatus } |
+  { 'Err' : Error };
+export type Result_34 = { 'Ok' : VaultStatus } |
   { 'Err' : Error };
 export type Result_4 = { 'Ok' : string } |
   { 'Err' : Error };
@@ -899,6 +909,133 @@ export type Result_8 = { 'Ok' : CapsuleStatus } |
   { 'Err' : Error };
 export type Result_9 = { 'Ok' : Capsule } |
   { 'Err' : Error };
+/**
+ * A share link, as whoever manages it sees it.
+ */
+export interface ShareLink {
+  'id' : string,
+  'allow_download' : boolean,
+  'title' : [] | [string],
+  'last_used_at' : [] | [bigint],
+  'capsule_id' : string,
+  /**
+   * How often it was opened.
+   */
+  'uses' : bigint,
+  'created_at' : bigint,
+  /**
+   * Who made it: it shows nothing that this person may not share any more.
+   */
+  'created_by' : Principal,
+  /**
+   * How many memories were selected; `None`: the whole capsule.
+   */
+  'selected' : [] | [number],
+  'expires_at' : bigint,
+}
+/**
+ * A share link to be made.
+ */
+export interface ShareLinkInput {
+  /**
+   * Whether originals are given, too.
+   */
+  'allow_download' : boolean,
+  /**
+   * Shown on the link's page; at most 256 bytes.
+   */
+  'title' : [] | [string],
+  'capsule_id' : string,
+  /**
+   * SHA-256 of the link's secret, 32 random bytes that the vault is not told.
+   */
+  'secret_sha256' : Uint8Array,
+  'selection' : ShareSelection,
+  /**
+   * From then on the link opens nothing; `None`: 30 days from now. At most 5 years from now.
+   */
+  'expires_at' : [] | [bigint],
+}
+/**
+ * What a share link shows.
+ */
+export type ShareSelection = {
+    /**
+     * These memories of the capsule, 1 to 1,000, in this order.
+     */
+    'Memories' : Array<string>
+  } |
+  {
+    /**
+     * Whatever is in the capsule when the link is used.
+     */
+    'Capsule' : null
+  };
+/**
+ * An asset that a share link gives.
+ */
+export interface SharedAsset {
+  'height' : [] | [number],
+  'asset_type' : AssetType,
+  'sha256' : Uint8Array,
+  /**
+   * Name of the file, where the link allows downloads.
+   */
+  'name' : [] | [string],
+  'content_type' : string,
+  'bytes' : bigint,
+  'asset_id' : string,
+  'width' : [] | [number],
+}
+/**
+ * A memory that a share link shows.
+ */
+export interface SharedHeader {
+  'id' : string,
+  'title' : [] | [string],
+  'memory_type' : MemoryType,
+  /**
+   * When it happened, else when it was created.
+   */
+  'date' : bigint,
+  /**
+   * The original only where the link allows downloads. Their tokens work as long as the link does, 30 minutes at the most.
+   */
+  'assets' : AssetLinks,
+  'tags' : Array<string>,
+  'description' : [] | [string],
+  /**
+   * The placeholder image as base64, where it is inline and under 1,000 bytes.
+   */
+  'placeholder_data' : [] | [string],
+}
+/**
+ * A share link, as whoever holds its secret sees it.
+ */
+export interface SharedLink {
+  'allow_download' : boolean,
+  'title' : [] | [string],
+  /**
+   * How often it was opened.
+   */
+  'uses' : bigint,
+  'expires_at' : bigint,
+}
+/**
+ * A memory that a share link shows, with the assets that it gives.
+ */
+export interface SharedMemory {
+  'assets' : Array<SharedAsset>,
+  'header' : SharedHeader,
+}
+export interface SharedPage {
+  'link' : SharedLink,
+  /**
+   * Opaque; hand it in for the next page. `None`: this was the last.
+   */
+  'next_cursor' : [] | [string],
+  'items' : Array<SharedHeader>,
+}
 /**
  * Derived from the access entries that count: Public with a public one, Shared with one for somebody else.
  */
@@ -1169,8 +1306,8 @@ export interface _SERVICE {
    */
   'external_deletions_list' : ActorMethod<[string], Result_13>,
   /**
-   * Answers GET and HEAD over HTTP, as gateways ask. `/metrics`: figures of the vault for Prometheus, nothing private among them.
-   * `/asset/<memory>/<variant>?token=…[&id=<asset>]`: content, for the holder of an access token, ranges included.
+   * Answers GET and HEAD over HTTP, as gateways ask. `/` and what it loads: the gallery. `/metrics`: figures of the vault for Prometheus,
+   * nothing private among them. `/asset/<memory>/<variant>?token=…[&id=<asset>]`: content, for the holder of an access token, ranges included.
    */
   'http_request' : ActorMethod<[HttpRequest], HttpResponse>,
   /**
@@ -1381,6 +1518,47 @@ export interface _SERVICE {
    */
   'sessions_stats' : ActorMethod<[], Result_4>,
   /**
+   * Bytes of an asset that the link with this secret gives, to anybody: `len` from `start` on, at most 2,000,000; empty past the end.
+   */
+  'share_links_asset' : ActorMethod<
+    [Uint8Array, string, string, bigint, number],
+    Result_6
+  >,
+  /**
+   * Makes a link to a capsule (for owners and controllers), or to 1 to 1,000 of its memories (SHARE on each, and DOWNLOAD where downloads are
+   * allowed). The caller draws a secret of 32 random bytes and sends its SHA-256: whoever has the secret sees what the link shows, and never
+   * more than its maker may share at that moment. Expires after 30 days unless said otherwise, after 5 years at most. Again: the link as it
+   * is. Errors: Conflict for a secret that was used before; ResourceExhausted at 200 links (100 for who does not govern the capsule).
+   */
+  'share_links_create' : ActorMethod<[ShareLinkInput], Result_24>,
+  /**
+   * The capsule's links that have not ended, the newest first, with their uses: all for owners and controllers, for others those that they
+   * made.
+   */
+  'share_links_list' : ActorMethod<[string], Result_25>,
+  /**
+   * A page of what the link with this secret shows, to anybody: a capsule newest first, selected memories in their order; 50 unless `limit`
+   * says otherwise, at most 100. Without what is in the trash, time capsules that have not opened, and what its maker may not share any
+   * more. NotFound as share_links_open.
+   */
+  'share_links_memories' : ActorMethod<
+    [Uint8Array, [] | [string], [] | [number]],
+    Result_26
+  >,
+  /**
+   * One memory that the link with this secret shows, to anybody, with the assets that it gives: originals only where it allows downloads.
+   */
+  'share_links_memory' : ActorMethod<[Uint8Array, string], Result_27>,
+  /**
+   * Counts a use of the link with this secret; the same nonce (1 to 64 random bytes) is counted once. Any caller but the anonymous one: pages
+   * sign it with a key that they throw away. NotFound for a secret that opens nothing: never, or not any more.
+   */
+  'share_links_open' : ActorMethod<[Uint8Array, Uint8Array], Result_28>,
+  /**
+   * Ends a link: it shows nothing any more, and its pictures cannot be fetched. For owners, controllers, and who made it. Again: Ok.
+   */
+  'share_links_revoke' : ActorMethod<[string, string], Result_1>,
+  /**
    * What a client has to know before it sends content, in bytes. For everybody, anonymous callers too.
    */
   'upload_config' : ActorMethod<[], UploadConfig>,
@@ -1392,24 +1570,24 @@ export interface _SERVICE {
    * Opens an upload of 1 to 16,384 chunks; the same (capsule, caller, idempotency key) returns the session that is open.
    * At most 100 open sessions a caller and capsule, else ResourceExhausted. A session lives 7 days after its last chunk.
    */
-  'uploads_begin' : ActorMethod<[string, number, string], Result_24>,
+  'uploads_begin' : ActorMethod<[string, number, string], Result_29>,
   /**
    * Opens an upload of content that is announced: the quota is checked before any byte travels, and what the capsule holds already needs no
    * upload. Every chunk then has `chunk_size` bytes, and the last one what is left; else size_mismatch.
    */
   'uploads_begin_announced' : ActorMethod<
     [string, UploadAnnouncement, string],
-    Result_25
+    Result_30
   >,
   /**
    * Makes the blob, complete and verified, or nothing: chunk_missing (with the indexes), size_mismatch, hash_mismatch; the session
    * stays open then. Asked again, the same answer. Creates no memory: `memory_id` is empty.
    */
-  'uploads_finish' : ActorMethod<[bigint, Uint8Array, bigint], Result_26>,
+  'uploads_finish' : ActorMethod<[bigint, Uint8Array, bigint], Result_31>,
   /**
    * The caller's uploads that have not expired, at most 1,000.
    */
-  'uploads_list' : ActorMethod<[], Result_27>,
+  'uploads_list' : ActorMethod<[], Result_32>,
   /**
    * Makes a blob of at most 1,800,000 bytes in one message, verified, or nothing: chunk_too_large, hash_mismatch; ResourceExhausted where
    * the quota does not take it. The same request returns the same blob; the same key with other content makes another one. Content that
@@ -1417,7 +1595,7 @@ export interface _SERVICE {
    */
   'uploads_put_blob' : ActorMethod<
     [string, Uint8Array, Uint8Array, string],
-    Result_26
+    Result_31
   >,
   /**
    * Receives one chunk of a session of the caller's: any order, in parallel, any number of times. The same bytes again change
@@ -1427,12 +1605,12 @@ export interface _SERVICE {
   /**
    * How far an upload of the caller's is, and which of its chunks are missing: at most the first 1,000 ranges.
    */
-  'uploads_status' : ActorMethod<[bigint], Result_28>,
+  'uploads_status' : ActorMethod<[bigint], Result_33>,
   /**
    * State of the vault: memory, cycles, what is cleared away, quotas, and whether new content is refused. For the canister's controllers, and
    * for whoever owns or controls a capsule; Unauthorized for others.
    */
-  'vault_status' : ActorMethod<[], Result_29>,
+  'vault_status' : ActorMethod<[], Result_34>,
   /**
    * The caller's principal, as the vault sees it.
    */

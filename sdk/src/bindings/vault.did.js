@@ -529,12 +529,76 @@ export const idlFactory = ({ IDL }) => {
     'offers_received' : IDL.Vec(LinkOffer),
   });
   const Result_23 = IDL.Variant({ 'Ok' : Person, 'Err' : Error });
+  const ShareSelection = IDL.Variant({
+    'Memories' : IDL.Vec(IDL.Text),
+    'Capsule' : IDL.Null,
+  });
+  const ShareLinkInput = IDL.Record({
+    'allow_download' : IDL.Bool,
+    'title' : IDL.Opt(IDL.Text),
+    'capsule_id' : IDL.Text,
+    'secret_sha256' : IDL.Vec(IDL.Nat8),
+    'selection' : ShareSelection,
+    'expires_at' : IDL.Opt(IDL.Nat64),
+  });
+  const ShareLink = IDL.Record({
+    'id' : IDL.Text,
+    'allow_download' : IDL.Bool,
+    'title' : IDL.Opt(IDL.Text),
+    'last_used_at' : IDL.Opt(IDL.Nat64),
+    'capsule_id' : IDL.Text,
+    'uses' : IDL.Nat64,
+    'created_at' : IDL.Nat64,
+    'created_by' : IDL.Principal,
+    'selected' : IDL.Opt(IDL.Nat32),
+    'expires_at' : IDL.Nat64,
+  });
+  const Result_24 = IDL.Variant({ 'Ok' : ShareLink, 'Err' : Error });
+  const Result_25 = IDL.Variant({ 'Ok' : IDL.Vec(ShareLink), 'Err' : Error });
+  const SharedLink = IDL.Record({
+    'allow_download' : IDL.Bool,
+    'title' : IDL.Opt(IDL.Text),
+    'uses' : IDL.Nat64,
+    'expires_at' : IDL.Nat64,
+  });
+  const SharedHeader = IDL.Record({
+    'id' : IDL.Text,
+    'title' : IDL.Opt(IDL.Text),
+    'memory_type' : MemoryType,
+    'date' : IDL.Nat64,
+    'assets' : AssetLinks,
+    'tags' : IDL.Vec(IDL.Text),
+    'description' : IDL.Opt(IDL.Text),
+    'placeholder_data' : IDL.Opt(IDL.Text),
+  });
+  const SharedPage = IDL.Record({
+    'link' : SharedLink,
+    'next_cursor' : IDL.Opt(IDL.Text),
+    'items' : IDL.Vec(SharedHeader),
+  });
+  const Result_26 = IDL.Variant({ 'Ok' : SharedPage, 'Err' : Error });
+  const SharedAsset = IDL.Record({
+    'height' : IDL.Opt(IDL.Nat32),
+    'asset_type' : AssetType,
+    'sha256' : IDL.Vec(IDL.Nat8),
+    'name' : IDL.Opt(IDL.Text),
+    'content_type' : IDL.Text,
+    'bytes' : IDL.Nat64,
+    'asset_id' : IDL.Text,
+    'width' : IDL.Opt(IDL.Nat32),
+  });
+  const SharedMemory = IDL.Record({
+    'assets' : IDL.Vec(SharedAsset),
+    'header' : SharedHeader,
+  });
+  const Result_27 = IDL.Variant({ 'Ok' : SharedMemory, 'Err' : Error });
+  const Result_28 = IDL.Variant({ 'Ok' : SharedLink, 'Err' : Error });
   const UploadConfig = IDL.Record({
     'inline_max' : IDL.Nat32,
     'chunk_size' : IDL.Nat32,
     'inline_budget_per_capsule' : IDL.Nat32,
   });
-  const Result_24 = IDL.Variant({ 'Ok' : IDL.Nat64, 'Err' : Error });
+  const Result_29 = IDL.Variant({ 'Ok' : IDL.Nat64, 'Err' : Error });
   const UploadAnnouncement = IDL.Record({
     'sha256' : IDL.Vec(IDL.Nat8),
     'total_len' : IDL.Nat64,
@@ -547,7 +611,7 @@ export const idlFactory = ({ IDL }) => {
       'session' : IDL.Nat64,
     }),
   });
-  const Result_25 = IDL.Variant({ 'Ok' : UploadBegin, 'Err' : Error });
+  const Result_30 = IDL.Variant({ 'Ok' : UploadBegin, 'Err' : Error });
   const StorageBackend = IDL.Variant({
     'S3' : IDL.Null,
     'Icp' : IDL.Null,
@@ -566,7 +630,7 @@ export const idlFactory = ({ IDL }) => {
     'expires_at' : IDL.Opt(IDL.Nat64),
     'uploaded_at' : IDL.Nat64,
   });
-  const Result_26 = IDL.Variant({ 'Ok' : UploadFinishResult, 'Err' : Error });
+  const Result_31 = IDL.Variant({ 'Ok' : UploadFinishResult, 'Err' : Error });
   const ChunkRange = IDL.Record({ 'first' : IDL.Nat32, 'last' : IDL.Nat32 });
   const UploadState = IDL.Variant({
     'Open' : IDL.Null,
@@ -584,11 +648,11 @@ export const idlFactory = ({ IDL }) => {
     'session' : IDL.Nat64,
     'expires_at' : IDL.Nat64,
   });
-  const Result_27 = IDL.Variant({
+  const Result_32 = IDL.Variant({
     'Ok' : IDL.Vec(UploadStatus),
     'Err' : Error,
   });
-  const Result_28 = IDL.Variant({ 'Ok' : UploadStatus, 'Err' : Error });
+  const Result_33 = IDL.Variant({ 'Ok' : UploadStatus, 'Err' : Error });
   const RegionUse = IDL.Record({
     'allocated' : IDL.Nat64,
     'free' : IDL.Nat64,
@@ -653,7 +717,7 @@ export const idlFactory = ({ IDL }) => {
     'quotas' : Quotas,
     'http_token_key' : IDL.Nat32,
   });
-  const Result_29 = IDL.Variant({ 'Ok' : VaultStatus, 'Err' : Error });
+  const Result_34 = IDL.Variant({ 'Ok' : VaultStatus, 'Err' : Error });
   
   return IDL.Service({
     'access_grant' : IDL.Func([IDL.Text, AccessEntry], [Result], []),
@@ -826,27 +890,50 @@ export const idlFactory = ({ IDL }) => {
     'sessions_cleanup_expired' : IDL.Func([], [Result_4], []),
     'sessions_list' : IDL.Func([], [Result_4], ['query']),
     'sessions_stats' : IDL.Func([], [Result_4], ['query']),
+    'share_links_asset' : IDL.Func(
+        [IDL.Vec(IDL.Nat8), IDL.Text, IDL.Text, IDL.Nat64, IDL.Nat32],
+        [Result_6],
+        ['query'],
+      ),
+    'share_links_create' : IDL.Func([ShareLinkInput], [Result_24], []),
+    'share_links_list' : IDL.Func([IDL.Text], [Result_25], ['query']),
+    'share_links_memories' : IDL.Func(
+        [IDL.Vec(IDL.Nat8), IDL.Opt(IDL.Text), IDL.Opt(IDL.Nat32)],
+        [Result_26],
+        ['query'],
+      ),
+    'share_links_memory' : IDL.Func(
+        [IDL.Vec(IDL.Nat8), IDL.Text],
+        [Result_27],
+        ['query'],
+      ),
+    'share_links_open' : IDL.Func(
+        [IDL.Vec(IDL.Nat8), IDL.Vec(IDL.Nat8)],
+        [Result_28],
+        [],
+      ),
+    'share_links_revoke' : IDL.Func([IDL.Text, IDL.Text], [Result_1], []),
     'upload_config' : IDL.Func([], [UploadConfig], ['query']),
     'uploads_abort' : IDL.Func([IDL.Nat64], [Result_1], []),
     'uploads_begin' : IDL.Func(
         [IDL.Text, IDL.Nat32, IDL.Text],
-        [Result_24],
+        [Result_29],
         [],
       ),
     'uploads_begin_announced' : IDL.Func(
         [IDL.Text, UploadAnnouncement, IDL.Text],
-        [Result_25],
+        [Result_30],
         [],
       ),
     'uploads_finish' : IDL.Func(
         [IDL.Nat64, IDL.Vec(IDL.Nat8), IDL.Nat64],
-        [Result_26],
+        [Result_31],
         [],
       ),
-    'uploads_list' : IDL.Func([], [Result_27], ['query']),
+    'uploads_list' : IDL.Func([], [Result_32], ['query']),
     'uploads_put_blob' : IDL.Func(
         [IDL.Text, IDL.Vec(IDL.Nat8), IDL.Vec(IDL.Nat8), IDL.Text],
-        [Result_26],
+        [Result_31],
         [],
       ),
     'uploads_put_chunk' : IDL.Func(
@@ -854,8 +941,8 @@ export const idlFactory = ({ IDL }) => {
         [Result_1],
         [],
       ),
-    'uploads_status' : IDL.Func([IDL.Nat64], [Result_28], ['query']),
-    'vault_status' : IDL.Func([], [Result_29], ['query']),
+    'uploads_status' : IDL.Func([IDL.Nat64], [Result_33], ['query']),
+    'vault_status' : IDL.Func([], [Result_34], ['query']),
     'whoami' : IDL.Func([], [IDL.Principal], ['query']),
   });
 };

@@ -100,6 +100,7 @@ impl<M: Memory> Vault<M> {
             done += 1;
             self.expire(session)?;
         }
+        done += self.end_share_links_of(capsule, most.saturating_sub(done))?;
         if done == 0 {
             // Few and small: at most 1,100 of them.
             let needs = FactStore::<M>::needs_for_group(limits::GROUP_MEMBERS_MAX, 0);

@@ -46,7 +46,7 @@ impl<M: Memory> Vault<M> {
     ) -> HttpResponse {
         let etag = etag(asset);
         if header_of(request, "If-None-Match").is_some_and(|tags| names(tags, &etag)) {
-            return not_modified(&etag);
+            return not_modified(asset, &etag);
         }
         // A range holds for the content it was meant for (RFC 9110, section 13.1.5), and for GET alone (section 14.2).
         let is_meant = header_of(request, "If-Range").is_none_or(|tag| tag.trim() == etag);
@@ -116,16 +116,22 @@ fn names(tags: &str, etag: &str) -> bool {
 
 /// How long a browser keeps what it was given, for its user alone. A token is part of the address, and none lives longer.
 const CACHING: &str = "private, max-age=1800";
+/// What came through a share link is asked for again each time, so that a revocation is felt.
+const CACHING_THROUGH_LINK: &str = "private, no-cache";
 
-fn caching(headers: &mut Vec<(String, String)>, etag: String) {
+fn caching(headers: &mut Vec<(String, String)>, asset: &ServedAsset, etag: String) {
+    let caching = match asset.through_link {
+        true => CACHING_THROUGH_LINK,
+        false => CACHING,
+    };
     headers.push(header("ETag", etag));
-    headers.push(header("Cache-Control", CACHING));
+    headers.push(header("Cache-Control", caching));
     headers.push(header("Vary", "Authorization"));
 }
 
-fn not_modified(etag: &str) -> HttpResponse {
+fn not_modified(asset: &ServedAsset, etag: &str) -> HttpResponse {
     let mut headers = Vec::new();
-    caching(&mut headers, etag.to_owned());
+    caching(&mut headers, asset, etag.to_owned());
     HttpResponse {
         status_code: 304,
         headers,
@@ -157,7 +163,7 @@ fn content_headers(asset: &ServedAsset, etag: String) -> Vec<(String, String)> {
             "default-src 'none'; sandbox",
         ));
     }
-    caching(&mut headers, etag);
+    caching(&mut headers, asset, etag);
     headers
 }
 

@@ -15,8 +15,25 @@ use crate::error::{Error, Result};
 use crate::hash::Sha256Digest;
 use crate::ids::MemoryId;
 use crate::limits;
-use crate::person::Person;
-use crate::token::{TokenKey, TokenScope};
+use crate::token::{Holder, TokenKey, TokenScope};
+
+/// Mints the tokens of a listing's links.
+pub(crate) struct ListingTokens {
+    key: TokenKey,
+    holder: Holder,
+    /// Nanoseconds since 1970 UTC.
+    expires: u64,
+}
+
+impl ListingTokens {
+    /// The same, but no token lives beyond this time.
+    pub fn until(self, end: u64) -> Self {
+        Self {
+            expires: self.expires.min(end),
+            ..self
+        }
+    }
+}
 
 impl<M: StableMemory> Vault<M> {
     /// A page of the capsule's memories, newest first by `date_of_memory`, else `created_at`. `limit` is 50 unless given, and at
@@ -37,7 +54,7 @@ impl<M: StableMemory> Vault<M> {
         let may = Permissions::of_roles(roles);
         let limit = page_limit(limit)?;
         let after = cursor.map(parse_cursor).transpose()?;
-        let tokens = self.settings.token_maker()?;
+        let tokens = self.listing_tokens(Holder::Person(person.acting), call.now)?;
         let mut items: Vec<MemoryHeader> = Vec::new();
         let mut last = None;
         let mut bytes = 0;
@@ -57,7 +74,7 @@ impl<M: StableMemory> Vault<M> {
                 memory: memory.id,
             });
             records += record_len;
-            let header = self.header(&person, call.now, &tokens, memory, may);
+            let header = self.header(&tokens, call.now, memory, may);
             bytes += header_len(&header);
             items.push(header);
         }
@@ -67,11 +84,23 @@ impl<M: StableMemory> Vault<M> {
         })
     }
 
-    pub(super) fn header(
+    /// What mints the tokens of a listing's links.
+    ///
+    /// # Errors
+    /// [`Error::NoSeed`].
+    pub(crate) fn listing_tokens(&self, holder: Holder, now: u64) -> Result<ListingTokens> {
+        Ok(ListingTokens {
+            key: self.settings.token_maker()?,
+            holder,
+            expires: now.saturating_add(limits::LISTING_TOKEN_TTL),
+        })
+    }
+
+    /// The memory in a listing, with links to what `may` allows to be read.
+    pub(crate) fn header(
         &self,
-        person: &Person,
+        tokens: &ListingTokens,
         now: u64,
-        tokens: &TokenKey,
         memory: Memory,
         may: Permissions,
     ) -> MemoryHeader {
@@ -90,10 +119,10 @@ impl<M: StableMemory> Vault<M> {
             (AssetKind::Display, readable(AssetType::Display)),
             (AssetKind::Thumbnail, readable(AssetType::Thumbnail)),
         ];
-        let expires = now + limits::LISTING_TOKEN_TTL;
+        let expires = tokens.expires;
         let mut links =
             linked.map(|(kind, asset)| asset.map(|asset| link(memory.id, kind, asset, expires)));
-        let token = tokens.mint(&TokenScope {
+        let token = tokens.key.mint(&TokenScope {
             memory: memory.id,
             variants: links
                 .iter()
@@ -105,7 +134,7 @@ impl<M: StableMemory> Vault<M> {
                 .flat_map(|(_, asset)| asset.map(AssetRecord::id))
                 .collect(),
             expires,
-            caller: person.acting,
+            holder: tokens.holder,
         });
         for link in links.iter_mut().flatten() {
             link.token.clone_from(&token);
@@ -160,7 +189,7 @@ impl<M: StableMemory> Vault<M> {
 
 /// # Errors
 /// [`Error::Invalid`] for 0. More than the largest page counts as the largest.
-pub(super) fn page_limit(limit: Option<u32>) -> Result<usize> {
+pub(crate) fn page_limit(limit: Option<u32>) -> Result<usize> {
     match limit {
         Some(0) => {
             let most = limits::PAGE_MAX;
@@ -207,7 +236,7 @@ fn hex(digest: Sha256Digest) -> String {
 }
 
 /// About how many bytes a header takes in a reply.
-pub(super) fn header_len(header: &MemoryHeader) -> usize {
+pub(crate) fn header_len(header: &MemoryHeader) -> usize {
     let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     let links = [
         &header.assets.original,

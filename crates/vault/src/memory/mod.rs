@@ -30,8 +30,9 @@ pub use external::ExternalContent;
 #[cfg(any(test, feature = "recount"))]
 pub use external::ExternalDeletion;
 pub use grants::{Grantee, Grants};
-pub use record::StoredAsset;
+pub(crate) use list::{ListingTokens, header_len, page_limit};
 #[cfg(any(test, feature = "recount"))]
-pub use record::{AssetRecord, MemoryRecord};
+pub use record::MemoryRecord;
+pub use record::{AssetRecord, Memory, StoredAsset};
 pub use serve::{AssetRequest, Refusal, ServedAsset};
-pub use store::MemoryStore;
+pub use store::{MemoryStore, Position};

@@ -1,5 +1,5 @@
 //! Assets for the holders of access tokens (contract, "HTTP"). A token opens what it names and nothing else, as long as the person whom it
-//! was minted for may read it: both are looked at whenever it is used (I6).
+//! was minted for may read it, or the share link shows it: both are looked at whenever it is used (I6).
 
 use ic_stable_structures::Memory as StableMemory;
 use keepsake_api::AssetType;
@@ -14,7 +14,7 @@ use crate::call::Call;
 use crate::error::Error;
 use crate::hash::Sha256Digest;
 use crate::ids::{AssetId, BlobId, MemoryId};
-use crate::token::{TokenError, TokenScope};
+use crate::token::{Holder, TokenError, TokenScope};
 
 /// What a request for an asset names.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +62,8 @@ pub struct ServedAsset {
     pub sha256: Sha256Digest,
     /// Bytes.
     pub len: u64,
+    /// Whether it is served through a share link: who keeps it asks again before showing it, so that a revocation is felt.
+    pub through_link: bool,
     place: Place,
 }
 
@@ -97,41 +99,57 @@ impl<M: StableMemory> Vault<M> {
         {
             return Err(Refusal::Forbidden);
         }
-        // What is in a capsule that was deleted is gone at once, also while it waits to be freed.
-        let memory = self
-            .memories
-            .get(scope.memory)
-            .filter(|memory| self.capsules.exists(memory.capsule))
-            .ok_or(Refusal::NotFound)?;
-        let holder = Call {
-            caller: scope.caller,
-            now,
+        let (may, memory) = match scope.holder {
+            Holder::Person(caller) => {
+                let holder = Call { caller, now };
+                let person = self.person(holder).map_err(|_| Refusal::Forbidden)?;
+                let memory = self.kept_memory(&scope)?;
+                (self.permissions_on(&person, now, &memory), memory)
+            }
+            // Of a link that opens nothing any more nobody learns what is there.
+            Holder::ShareLink(link) => {
+                let link = self.live_share_link(link, now).ok_or(Refusal::Forbidden)?;
+                let memory = self.kept_memory(&scope)?;
+                (self.permissions_through(&link, now, &memory), memory)
+            }
         };
-        let person = self.person(holder).map_err(|_| Refusal::Forbidden)?;
-        let may = self.permissions_on(&person, now, &memory);
         let asset = chosen(&memory, &scope, variant, id);
         match asset {
-            Some(asset) if may.has(asset.needed_to_read()) => self.served(asset),
+            Some(asset) if may.has(asset.needed_to_read()) => {
+                let mut served = self.served(asset).ok_or(Refusal::NotFound)?;
+                served.through_link = matches!(scope.holder, Holder::ShareLink(_));
+                Ok(served)
+            }
             Some(_) => Err(Refusal::Forbidden),
             None if !may.has(Permissions::VIEW) => Err(Refusal::Forbidden),
             None => Err(Refusal::NotFound),
         }
     }
 
-    fn served(&self, asset: &AssetRecord) -> Result<ServedAsset, Refusal> {
+    /// The memory that a token names. What is in a capsule that was deleted is gone at once, also while it waits to be freed.
+    fn kept_memory(&self, scope: &TokenScope) -> Result<Memory, Refusal> {
+        self.memories
+            .get(scope.memory)
+            .filter(|memory| self.capsules.exists(memory.capsule))
+            .ok_or(Refusal::NotFound)
+    }
+
+    /// The asset to be served; `None` for content that is kept elsewhere. Whoever asks has checked that it may be.
+    pub(crate) fn served(&self, asset: &AssetRecord) -> Option<ServedAsset> {
         let (place, sha256) = match &asset.content {
             StoredAsset::Inline { place, sha256 } => (Place::Inline(*place), *sha256),
             StoredAsset::Blob { blob, sha256, .. } => {
-                let blob = self.blobs.get(BlobId(*blob)).ok_or(Refusal::NotFound)?;
+                let blob = self.blobs.get(BlobId(*blob))?;
                 (Place::Blob(blob.content), *sha256)
             }
-            StoredAsset::External { .. } => return Err(Refusal::NotFound),
+            StoredAsset::External { .. } => return None,
         };
-        Ok(ServedAsset {
+        Some(ServedAsset {
             content_type: asset.metadata.base.mime_type.clone(),
             name: asset.metadata.base.name.clone(),
             sha256,
             len: asset.len(),
+            through_link: false,
             place,
         })
     }

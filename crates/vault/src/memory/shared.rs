@@ -19,6 +19,7 @@ use crate::ids::MemoryId;
 use crate::limits;
 use crate::person::Person;
 use crate::stable::Key;
+use crate::token::Holder;
 
 /// Most entries looked at for one page: those that do not count at this time are passed over.
 const LOOKED_AT: usize = 500;
@@ -38,7 +39,7 @@ impl<M: StableMemory> Vault<M> {
         let person = self.person(call)?;
         let limit = page_limit(limit)?;
         let start = cursor.map(parse_cursor).transpose()?;
-        let tokens = self.settings.token_maker()?;
+        let tokens = self.listing_tokens(Holder::Person(person.acting), call.now)?;
         let mut items = Vec::new();
         let (mut bytes, mut records, mut looked_at) = (0, 0, 0);
         let mut last = None;
@@ -72,7 +73,7 @@ impl<M: StableMemory> Vault<M> {
                 if may.has(Permissions::VIEW)
                     && self.first_way(&person, call.now, &memory) == Some(way)
                 {
-                    let header = self.header(&person, call.now, &tokens, memory, may);
+                    let header = self.header(&tokens, call.now, memory, may);
                     bytes += header_len(&header);
                     items.push(header);
                 }

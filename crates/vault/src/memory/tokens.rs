@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::ids::AssetId;
 use crate::limits;
 use crate::person::Person;
-use crate::token::TokenScope;
+use crate::token::{Holder, TokenScope};
 
 impl<M: StableMemory> Vault<M> {
     /// A token that opens the memory's assets of these variants (`original`, `display`, `thumbnail`, `placeholder`), or of them
@@ -149,7 +149,7 @@ fn scope(
         variants,
         assets,
         expires: now + u64::from(ttl) * 1_000_000_000,
-        caller: person.acting,
+        holder: Holder::Person(person.acting),
     })
 }
 

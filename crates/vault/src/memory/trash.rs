@@ -18,6 +18,7 @@ use crate::ids::{CapsuleId, MemoryId};
 use crate::limits;
 use crate::regions::RegionId;
 use crate::stable::Record;
+use crate::token::Holder;
 
 impl<M: StableMemory> Vault<M> {
     /// Puts a memory in the trash. Again, also after it was deleted from there: nothing.
@@ -79,7 +80,7 @@ impl<M: StableMemory> Vault<M> {
         }
         let limit = page_limit(limit)?;
         let after = cursor.map(parse_cursor).transpose()?;
-        let tokens = self.settings.token_maker()?;
+        let tokens = self.listing_tokens(Holder::Person(person.acting), call.now)?;
         let mut items: Vec<TrashedMemory> = Vec::new();
         let mut last = None;
         let mut bytes = 0;
@@ -104,7 +105,7 @@ impl<M: StableMemory> Vault<M> {
             });
             records += record_len;
             let nothing = Permissions::default();
-            let header = self.header(&person, call.now, &tokens, memory, nothing);
+            let header = self.header(&tokens, call.now, memory, nothing);
             bytes += header_len(&header);
             items.push(TrashedMemory {
                 header,

@@ -8,6 +8,7 @@ use keepsake_api::{
 use crate::limits::{
     LINK_OFFER_LIFETIME, LINK_OFFERS_MAX, OPEN_SESSIONS_MAX, PRINCIPALS_PER_PERSON_MAX,
 };
+use crate::token::Holder;
 use crate::{Call, Error, FinishStep, NewMemory, Vault};
 
 const DAY: u64 = LINK_OFFER_LIFETIME;
@@ -472,9 +473,9 @@ fn a_token_names_the_primary_and_is_judged_by_its_person() {
         .unwrap();
     let key = vault.settings.token_maker().unwrap();
     let scope = key.open(&token, 1).unwrap();
-    assert_eq!(scope.caller, who(1));
+    assert_eq!(scope.holder, Holder::Person(who(1)));
     let reads = |vault: &Vault<VectorMemory>| {
-        let holder = vault.person_of(scope.caller);
+        let holder = vault.person_of(who(1));
         vault.visible_memory(&holder, 1, &memory).is_ok()
     };
     assert!(reads(&vault));

@@ -17,6 +17,7 @@ use crate::maintenance::Swept;
 use crate::memory::{AssetRecord, ExternalDeletion, MemoryRecord, StoredAsset};
 use crate::person::{MemberRecord, OfferRecord, PersonRecord};
 use crate::settings::Settings;
+use crate::share_link::{EndedShareLink, OpenShareLink, SelectionPart, StoredShareLink};
 use crate::upload::{Announced, Progress, SessionRecord, SessionState};
 
 /// The decoder of one kind of record.
@@ -55,6 +56,7 @@ pub const ALL: &[Decoder] = decoders![
     CodedRole,
     Content,
     ControllerRecord,
+    EndedShareLink,
     Extent,
     Extents,
     ExternalDeletion,
@@ -63,10 +65,12 @@ pub const ALL: &[Decoder] = decoders![
     MemberRecord,
     MemoryRecord,
     OfferRecord,
+    OpenShareLink,
     OwnerRecord,
     PersonRecord,
     Progress,
     ResumableSha256,
+    SelectionPart,
     SessionRecord,
     SessionState,
     Settings,
@@ -79,6 +83,7 @@ pub const ALL: &[Decoder] = decoders![
     StoredKind,
     StoredMemoryMetadata,
     StoredPerson,
+    StoredShareLink,
     Swept,
 ];
 

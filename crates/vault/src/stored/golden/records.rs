@@ -12,10 +12,11 @@ use crate::arena::Extent;
 use crate::blob::{BlobRecord, Chunking, Content, Extents, HeldContent};
 use crate::capsule::{CapsuleRecord, CapsuleUsage, ControllerRecord, GroupRecord, OwnerRecord};
 use crate::hash::ResumableSha256;
-use crate::ids::CapsuleId;
+use crate::ids::{CapsuleId, MemoryId};
 use crate::maintenance::Swept;
 use crate::person::{MemberRecord, OfferRecord, PersonRecord};
 use crate::settings::Settings;
+use crate::share_link::{OpenShareLink, SelectionPart, StoredShareLink};
 use crate::stored::access_entry::StoredCondition;
 use crate::stored::{Coded, StoredAccessEntry, StoredEvent, StoredPerson};
 use crate::upload::{Announced, Progress, SessionRecord, SessionState};
@@ -27,6 +28,7 @@ fn golden_records_mean_what_they_meant() {
     let mut records = Records::load();
     of_the_vault(&mut records);
     of_people(&mut records);
+    of_share_links(&mut records);
     of_capsules(&mut records);
     of_access(&mut records);
     of_metadata(&mut records);
@@ -113,6 +115,27 @@ fn of_people(records: &mut Records) {
     let offer = OfferRecord::new(principal(1), principal(2), NOW);
     assert_eq!((offer.by(), offer.to()), (principal(1), principal(2)));
     records.today("offer", Fields(3), offer);
+}
+
+fn of_share_links(records: &mut Records) {
+    let new = OpenShareLink::new(CapsuleId(7), principal(1), NOW, NOW + 5);
+    records.today("share link, new", Fields(10), new.clone());
+    let mut link = new;
+    link.title = some("Summer");
+    link.allow_download = true;
+    link.selected = Some(1_000);
+    link.count(&[1; 8], NOW + 1);
+    link.count(&[2; 8], NOW + 2);
+    records.today("share link", Fields(10), link.clone());
+    let ended = link.clone().ended();
+    assert_eq!((ended.capsule(), ended.maker()), (CapsuleId(7), principal(1)));
+    records.today("share link, what is left", Fields(2), ended.clone());
+    let open = StoredShareLink::Open(link);
+    records.today("share link, open", Variant(1), open);
+    let ended = StoredShareLink::Ended(ended);
+    records.today("share link, ended", Variant(1), ended);
+    let part = SelectionPart::new(&[MemoryId([1; 16]), MemoryId([2; 16])]);
+    records.today("share link, selection", Fields(1), part);
 }
 
 fn of_capsules(records: &mut Records) {
