@@ -76,6 +76,25 @@ pub enum OfSession {
     InEmptyingCapsule,
 }
 
+/// A share link. But for one they are the owner's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OfLink {
+    NeverExisted,
+    /// To the whole capsule, with downloads and without.
+    Downloads,
+    Views,
+    /// To two memories: one without an entry, and one that is public.
+    Selection,
+    /// Of somebody who was a controller then, to the whole capsule.
+    OfFormerController,
+    Expired,
+    Revoked,
+    /// To a capsule that was deleted and emptied, or is being emptied.
+    InDeletedCapsule,
+    InEmptyingCapsule,
+    Malformed,
+}
+
 /// A person who may have offered to be linked with the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OfOffer {
@@ -102,6 +121,7 @@ pub enum Target {
     Blob(OfBlob),
     Capsule(OfCapsule),
     Session(OfSession),
+    Link(OfLink),
     Offer(OfOffer),
     Principal(OfPrincipal),
 }
@@ -114,6 +134,7 @@ pub enum On {
     Blobs,
     Capsules,
     Sessions,
+    Links,
     Offers,
     Principals,
 }
@@ -126,6 +147,7 @@ impl On {
             On::Blobs => BLOBS,
             On::Capsules => CAPSULES,
             On::Sessions => SESSIONS,
+            On::Links => LINKS,
             On::Offers => OFFERS,
             On::Principals => PRINCIPALS,
         }
@@ -195,6 +217,19 @@ const SESSIONS: &[Target] = &[
     Target::Session(OfSession::InEmptyingCapsule),
 ];
 
+const LINKS: &[Target] = &[
+    Target::Link(OfLink::NeverExisted),
+    Target::Link(OfLink::Downloads),
+    Target::Link(OfLink::Views),
+    Target::Link(OfLink::Selection),
+    Target::Link(OfLink::OfFormerController),
+    Target::Link(OfLink::Expired),
+    Target::Link(OfLink::Revoked),
+    Target::Link(OfLink::InDeletedCapsule),
+    Target::Link(OfLink::InEmptyingCapsule),
+    Target::Link(OfLink::Malformed),
+];
+
 const OFFERS: &[Target] = &[
     Target::Offer(OfOffer::NeverExisted),
     Target::Offer(OfOffer::Open),
@@ -224,4 +259,6 @@ pub struct Thing {
     pub blobs: [String; 2],
     /// Of external content.
     pub storage_key: String,
+    /// Of a share link.
+    pub secret: Vec<u8>,
 }

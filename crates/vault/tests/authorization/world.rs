@@ -9,7 +9,9 @@ use keepsake_vault::Means;
 
 use crate::people::{self, OWNER, Role};
 use crate::rules::opened_sessions;
-use crate::things::{OfBlob, OfCapsule, OfMemory, OfOffer, OfPrincipal, OfSession, Target, Thing};
+use crate::things::{
+    OfBlob, OfCapsule, OfLink, OfMemory, OfOffer, OfPrincipal, OfSession, Target, Thing,
+};
 
 /// When every call of the matrix is made.
 pub const NOW: u64 = 1_760_000_000_000_000_000;
@@ -25,6 +27,8 @@ pub struct World {
     pub sessions: BTreeMap<(&'static str, OfSession), Thing>,
     /// By role and memory: tokens for its original and its thumbnail, minted while the role had every right.
     pub tokens: BTreeMap<(&'static str, OfMemory), [String; 2]>,
+    /// By memory: tokens for its original and its thumbnail, given by a share link while it showed the memory.
+    pub link_tokens: BTreeMap<OfMemory, [String; 2]>,
     /// The owner's own capsule, and the stranger's.
     pub own: [String; 2],
     /// Of external content that is to be deleted.
@@ -85,6 +89,20 @@ impl World {
         tokens.map(|tokens| tokens[asset].as_str())
     }
 
+    /// The secret of a share link.
+    pub fn secret(&self, state: OfLink) -> &[u8] {
+        &self.things[&Target::Link(state)].secret
+    }
+
+    /// A token that a share link gave for this memory; for one that it never showed, that of another memory.
+    pub fn link_token(&self, target: Target, asset: usize) -> &str {
+        let tokens = match target {
+            Target::Memory(state) => self.link_tokens.get(&state),
+            _ => None,
+        };
+        &tokens.unwrap_or(&self.link_tokens[&OfMemory::Inline])[asset]
+    }
+
     /// The principal that an offer or a call about somebody names.
     pub fn principal(&self, role: &Role, target: Target) -> Principal {
         let offerer = |kind: u8| people::other_principal(100 + kind);
@@ -115,6 +133,11 @@ pub fn unknown_things(live: &str) -> Vec<(Target, Thing)> {
         ],
         storage_key: "nowhere".into(),
         places: [0, 1],
+        secret: Vec::new(),
+    };
+    let link = |id: String, secret: &[u8]| Thing {
+        secret: secret.to_vec(),
+        ..thing(&id)
     };
     let memory = format!("mem_{:032x}", 1);
     vec![
@@ -137,6 +160,14 @@ pub fn unknown_things(live: &str) -> Vec<(Target, Thing)> {
             thing("capsule_00000000000000FF"),
         ),
         (Target::Session(OfSession::NeverExisted), thing("")),
+        (
+            Target::Link(OfLink::NeverExisted),
+            link(format!("share_{:032x}", 1), &[255; 32]),
+        ),
+        (
+            Target::Link(OfLink::Malformed),
+            link(format!("share_{:032X}", 11), &[255; 31]),
+        ),
     ]
 }
 

@@ -172,7 +172,7 @@ pub fn tokens(rows: &mut Rows) {
     });
 }
 
-fn served(v: &V, c: &Cell, asset: usize, token: Option<&str>) -> Answer {
+pub fn served(v: &V, c: &Cell, asset: usize, token: Option<&str>) -> Answer {
     let response = v.http_request(NOW, MEANS, &c.request(asset, token));
     Answer {
         verdict: Verdict::Status(response.status_code),

@@ -2,6 +2,7 @@
 
 mod assets;
 mod capsules;
+mod links;
 mod memories;
 mod uploads;
 
@@ -97,6 +98,8 @@ pub fn rows() -> Vec<Row> {
     assets::adding(&mut rows);
     assets::removing(&mut rows);
     assets::tokens(&mut rows);
+    links::managing(&mut rows);
+    links::showing(&mut rows);
     uploads::blobs(&mut rows);
     uploads::sessions(&mut rows);
     rows.0
