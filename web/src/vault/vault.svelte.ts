@@ -83,6 +83,12 @@ class Vault {
     await this.#opening;
   }
 
+  /** Opens it anew: what the person may see has changed. */
+  async reopen(): Promise<void> {
+    this.close();
+    await this.open();
+  }
+
   /** Forgets everything: somebody signed out. */
   close(): void {
     this.#client = undefined;

@@ -1,0 +1,232 @@
+/**
+ * The memories of the capsule that is shown, newest first, loaded page by page. One list for the timeline and the viewer; it outlives both, so that coming
+ * back finds everything in its place. What this tab and others add, change and remove is followed.
+ *
+ * @module
+ */
+
+import { vault, type Change } from '../vault/vault.svelte.ts';
+import { fromHeader, fromMemory, type TimelineItem } from './item.ts';
+
+export type ListState = 'loading' | 'idle' | 'complete' | 'failed';
+
+/** Memories asked for at a time: as many as the vault gives. */
+const PAGE = 100;
+/** Items whose tiny pictures are kept; of the others they go first that came first. */
+const MOST_PLACEHOLDERS = 6_000;
+/** Milliseconds for which changes are gathered. */
+const GATHER = 250;
+/** Memories read at the same time after changes. */
+const READS = 6;
+
+class TimelineList {
+  /** Changes whenever the items do; `items` itself is not watched. */
+  version = $state(0);
+  state = $state<ListState>('idle');
+  problem = $state.raw<unknown>();
+  /** The first item whose place may have changed with the last version. */
+  changedFrom = 0;
+  items: TimelineItem[] = [];
+  /** Memories in the capsule, as far as it is known. */
+  total = $state(0);
+  /** Where the timeline was scrolled to. */
+  scrollTop = 0;
+  /** The memory that the viewer showed last. */
+  lastViewed: string | undefined;
+
+  #capsuleId: string | undefined;
+  #cursor: string | undefined;
+  #index = new Map<string, number>();
+  #indexed = 0;
+  #loading: Promise<void> | undefined;
+  #generation = 0;
+  #changed = new Set<string>();
+  #removed = new Set<string>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #placeholders: TimelineItem[] = [];
+
+  constructor() {
+    vault.onChange((change) => this.#hear(change));
+  }
+
+  /** Shows a capsule: what was loaded of it before is there at once. */
+  open(capsuleId: string): void {
+    if (this.#capsuleId !== capsuleId) {
+      this.#capsuleId = capsuleId;
+      this.restart();
+    }
+  }
+
+  /** Begins anew. */
+  restart(): void {
+    this.#generation += 1;
+    this.#cursor = undefined;
+    this.#loading = undefined;
+    this.#changed.clear();
+    this.#removed.clear();
+    this.#placeholders = [];
+    this.items = [];
+    this.scrollTop = 0;
+    this.lastViewed = undefined;
+    this.total = Number(vault.capsule?.memory_count ?? 0n);
+    this.state = 'idle';
+    this.problem = undefined;
+    this.#touch(0);
+    void this.loadMore();
+  }
+
+  /** Loads the next page; while one is on its way, waits for that. */
+  loadMore(): Promise<void> {
+    if (this.state === 'complete' || this.#capsuleId === undefined) {
+      return Promise.resolve();
+    }
+    this.#loading ??= this.#page().finally(() => {
+      this.#loading = undefined;
+    });
+    return this.#loading;
+  }
+
+  /** Place of a memory in the list; -1 where it is not loaded. */
+  indexOf(id: string): number {
+    if (this.#indexed !== this.version) {
+      this.#indexed = this.version;
+      this.#index = new Map(this.items.map((item, at) => [item.id, at]));
+    }
+    return this.#index.get(id) ?? -1;
+  }
+
+  async #page(): Promise<void> {
+    const generation = this.#generation;
+    this.state = 'loading';
+    this.problem = undefined;
+    try {
+      const page = await vault.keepsake.calls.memories_list(
+        this.#capsuleId as string,
+        this.#cursor === undefined ? [] : [this.#cursor],
+        [PAGE],
+      );
+      if (generation !== this.#generation) {
+        return;
+      }
+      const from = this.items.length;
+      for (const header of page.items) {
+        // A memory that was added here meanwhile is there already.
+        if (this.indexOf(header.id) < 0 && !this.#removed.has(header.id)) {
+          const item = fromHeader(header);
+          this.items.push(item);
+          this.#keepPlaceholder(item);
+        }
+      }
+      [this.#cursor] = page.next_cursor;
+      this.state = this.#cursor === undefined ? 'complete' : 'idle';
+      this.total = this.#cursor === undefined ? this.items.length : Math.max(this.total, this.items.length);
+      this.#touch(from);
+    } catch (error) {
+      if (generation === this.#generation) {
+        this.problem = error;
+        this.state = 'failed';
+      }
+    }
+  }
+
+  #keepPlaceholder(item: TimelineItem): void {
+    if (item.placeholder === undefined) {
+      return;
+    }
+    this.#placeholders.push(item);
+    if (this.#placeholders.length > MOST_PLACEHOLDERS) {
+      for (const old of this.#placeholders.splice(0, MOST_PLACEHOLDERS / 4)) {
+        old.placeholder = undefined;
+      }
+    }
+  }
+
+  #touch(from: number): void {
+    this.changedFrom = from;
+    this.version += 1;
+  }
+
+  #hear({ capsuleId, kind, memoryIds }: Change): void {
+    if (capsuleId !== this.#capsuleId) {
+      return;
+    }
+    if (kind === 'unknown') {
+      this.restart();
+      return;
+    }
+    for (const id of memoryIds) {
+      if (kind === 'removed') {
+        this.#changed.delete(id);
+        this.#removed.add(id);
+      } else {
+        this.#removed.delete(id);
+        this.#changed.add(id);
+      }
+    }
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#apply(), kind === 'removed' ? 0 : GATHER);
+  }
+
+  async #apply(): Promise<void> {
+    const generation = this.#generation;
+    const ids = [...this.#changed];
+    this.#changed.clear();
+    const read: (TimelineItem | undefined)[] = [];
+    const { NotFoundError } = await import('@keepsake/sdk');
+    for (let at = 0; at < ids.length; at += READS) {
+      const some = ids.slice(at, at + READS).map(async (id) => {
+        try {
+          return fromMemory(await vault.keepsake.memory(id));
+        } catch (error) {
+          if (error instanceof NotFoundError) {
+            this.#removed.add(id);
+          }
+          // What cannot be read now stays as it is until it is looked at.
+          return undefined;
+        }
+      });
+      read.push(...(await Promise.all(some)));
+    }
+    if (generation !== this.#generation) {
+      return;
+    }
+    const fresh = new Map(read.flatMap((item) => (item ? [[item.id, item] as const] : [])));
+    const before = this.items;
+    const kept = before.filter(({ id }) => !this.#removed.has(id) && !fresh.has(id));
+    let from = before.findIndex(({ id }) => this.#removed.has(id) || fresh.has(id));
+    const known = new Set(before.map(({ id }) => id));
+    for (const item of fresh.values()) {
+      const at = place(kept, item.time);
+      if (at === kept.length && this.state !== 'complete' && !known.has(item.id)) {
+        // It belongs to what is not loaded yet.
+        this.total += 1;
+        continue;
+      }
+      kept.splice(at, 0, item);
+      this.#keepPlaceholder(item);
+      this.total += known.has(item.id) ? 0 : 1;
+      from = from < 0 ? at : Math.min(from, at);
+    }
+    if (from >= 0) {
+      this.total -= before.filter(({ id }) => this.#removed.has(id)).length;
+      this.items = kept;
+      this.#touch(from);
+    }
+  }
+}
+
+/** Where an item of this time belongs: after those that are newer. */
+function place(items: readonly TimelineItem[], time: number): number {
+  let [low, high] = [0, items.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((items[middle] as TimelineItem).time >= time) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+export const list = new TimelineList();
