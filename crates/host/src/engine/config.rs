@@ -33,6 +33,9 @@ pub struct Config {
     pub max_stable_pages: u64,
     /// What an interrupted loading of a snapshot has left is kept for another attempt, instead of being removed.
     pub keep_unfinished_load: bool,
+    /// A folder where compiled modules are looked for and left besides the state folder, for several state folders to share; it is made where it is
+    /// missing. What is in it is run, so that one that others may write to is not used. `None`: the state folder alone.
+    pub code_cache: Option<PathBuf>,
 }
 
 impl Config {
@@ -48,6 +51,7 @@ impl Config {
             max_update_instructions: DEFAULT_MAX_UPDATE_INSTRUCTIONS,
             max_stable_pages: MAX_STABLE_PAGES,
             keep_unfinished_load: false,
+            code_cache: None,
         }
     }
 }

@@ -35,7 +35,9 @@ pub(crate) use start::{NO_ARGUMENTS, start_instance, surroundings};
 use crate::message::{
     CanisterState, Ingress, Reject, RequestId, RequestInfo, RequestStatus, StateTree, TreeChanges,
 };
-use crate::runtime::{CompiledModule, Environment, Network, Runtime, THREAD_STACK_BYTES};
+use crate::runtime::{
+    CodeCache, CompiledModule, Environment, Network, Runtime, THREAD_STACK_BYTES,
+};
 use crate::store::{Folder, StableMemory, Store, StoreError};
 use candid::Principal;
 use inbox::{Inbox, Job, NotTaken};
@@ -138,7 +140,7 @@ impl Engine {
                 .map_err(|error| OpenError::Machine(error.to_string()))?,
         };
         let network = network::of(&folder);
-        let runtime = make_runtime(&config, canister_id, network)
+        let runtime = make_runtime(&config, canister_id, network, true)
             .map_err(|error| OpenError::Machine(error.to_string()))?;
         let shared = Arc::new(Shared {
             store,
@@ -544,26 +546,32 @@ impl Drop for Inner {
     }
 }
 
-/// What runs a canister of this id, as configured.
+/// What runs a canister of this id, as configured. Where it `owns` the state folder it leaves compiled modules there.
 fn make_runtime(
     config: &Config,
     canister_id: Principal,
     network: Arc<OnceLock<Network>>,
+    owns: bool,
 ) -> wasmtime::Result<Arc<Runtime>> {
     let environment = Environment {
         canister_id,
         cycle_balance: CYCLE_BALANCE,
         network,
     };
-    Ok(Arc::new(Runtime::new(environment, config.max_heap_bytes)?))
+    let code = CodeCache {
+        shared: config.code_cache.clone(),
+        writes: owns,
+    };
+    let runtime = Runtime::new(environment, config.max_heap_bytes)?;
+    Ok(Arc::new(runtime.with_code_cache(code)))
 }
 
-/// What runs a canister of this id where nobody knows the network.
+/// What runs a canister of this id where nobody knows the network, and leaves nothing in the state folder.
 pub(crate) fn canister_runtime(
     config: &Config,
     canister_id: Principal,
 ) -> wasmtime::Result<Arc<Runtime>> {
-    make_runtime(config, canister_id, Arc::default())
+    make_runtime(config, canister_id, Arc::default(), false)
 }
 
 /// Nanoseconds since 1970 UTC by the machine's clock.

@@ -3,6 +3,7 @@
 //! [`Runtime`] holds what all modules share; a [`CompiledModule`] is checked and compiled; an [`Instance`] has a heap whose
 //! changes are kept or dropped a message at a time, which is half of I2 (stable memory is the other half, in [`crate::store`]).
 
+mod code;
 pub mod cost;
 mod heap;
 mod instance;
@@ -11,6 +12,7 @@ mod module;
 mod snapshot;
 mod system_api;
 
+pub use code::CodeCache;
 pub use instance::{Entry, Instance, Ran};
 pub use message::{
     Callback, ContextKind, Message, OutgoingCall, Response, RunState, Surroundings, Trap,
@@ -61,6 +63,7 @@ pub struct Runtime {
     linker: Linker<Host>,
     heaps: Arc<HeapCreator>,
     environment: Arc<Environment>,
+    code: CodeCache,
 }
 
 impl Runtime {
@@ -90,7 +93,13 @@ impl Runtime {
             linker,
             heaps,
             environment: Arc::new(environment),
+            code: CodeCache::default(),
         })
+    }
+
+    /// The same with another way to keep compiled modules; by default they are kept in the state folder alone.
+    pub fn with_code_cache(self, code: CodeCache) -> Runtime {
+        Runtime { code, ..self }
     }
 
     /// Bytes a heap may have.

@@ -3,25 +3,20 @@
 //! The rewriting exports every mutable global, the memory and the first table under names of the host's own, and turns the start
 //! function into an export: the host runs it once at installation, and never when it makes another instance. What the host
 //! could not restore after a trap is refused: instructions that change tables or drop segments, and mutable globals
-//! that hold references.
+//! that hold references. Whoever changes the rewriting changes the version of it in [`super::code`].
 
-use super::{Host, Runtime};
+use super::{Host, Runtime, code};
 use crate::message::MetadataSection;
-use crate::store::replace;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use wasm_encoder::{ExportKind, ExportSection, RawSection};
 use wasmparser::{ExternalKind, Operator, Parser, Payload, TypeRef, ValType};
 use wasmtime::{ExternType, InstancePre};
 
 /// The largest module accepted, in bytes, both as handed in and decompressed: the Internet Computer's bound.
 pub const MAX_MODULE_BYTES: usize = 100 * 1024 * 1024;
-
-/// Changes whenever the rewriting does, so that an older compiled module is not taken for a current one.
-const REWRITE_VERSION: u32 = 1;
 
 /// Elements a table may have, so that instances stay small.
 const MAX_TABLE_ELEMENTS: u64 = 1_000_000;
@@ -88,7 +83,8 @@ pub struct CompiledModule {
 }
 
 impl CompiledModule {
-    /// Checks and compiles `wasm`, which may be compressed with gzip. Compiled code is looked for, and left, in `cache`.
+    /// Checks and compiles `wasm`, which may be compressed with gzip. Compiled code is looked for, and left, in the folder `cache`, and where the
+    /// runtime says ([`super::CodeCache`]).
     pub fn new(
         runtime: &Runtime,
         wasm: &[u8],
@@ -100,16 +96,8 @@ impl CompiledModule {
         let hash: [u8; 32] = Sha256::digest(wasm).into();
         let plain = decompress(wasm)?;
         let parts = Parts::read(plain.as_deref().unwrap_or(wasm))?;
-        let file = cache.join(format!("{}-{REWRITE_VERSION}", hex::encode(hash)));
-        let module = match load(runtime, &file) {
-            Some(module) => module,
-            None => {
-                let module = wasmtime::Module::from_binary(&runtime.engine, &parts.rewritten)
-                    .map_err(|error| ModuleError::Invalid(format!("{error:#}")))?;
-                save(&module, &file);
-                module
-            }
-        };
+        let module = code::compiled(runtime, &hash, &parts.rewritten, cache)
+            .map_err(|error| ModuleError::Invalid(format!("{error:#}")))?;
         let unknown = runtime.unknown_imports(&module);
         if !unknown.is_empty() {
             return Err(ModuleError::UnknownImports(unknown));
@@ -204,36 +192,6 @@ fn decompress(wasm: &[u8]) -> Result<Option<Vec<u8>>, ModuleError> {
         return Err(ModuleError::TooLarge);
     }
     Ok(Some(plain))
-}
-
-/// Compiled code from the cache, where it is whole and was made by this version of wasmtime with these settings.
-fn load(runtime: &Runtime, file: &Path) -> Option<wasmtime::Module> {
-    let content = fs::read(file).ok()?;
-    let (digest, code) = content.split_first_chunk::<32>()?;
-    if <[u8; 32]>::from(Sha256::digest(code)) != *digest {
-        return None;
-    }
-    // SAFETY: the file lies in the state folder, which only its owner can write to, and has the checksum it was written with; wasmtime itself
-    // refuses code made by another version or with other settings.
-    unsafe { wasmtime::Module::deserialize(&runtime.engine, code) }.ok()
-}
-
-/// Leaves compiled code in the cache, in place of any other. A failure costs a compilation later, no more.
-fn save(module: &wasmtime::Module, file: &Path) {
-    let write = || -> std::io::Result<()> {
-        let folder = file.parent().map(PathBuf::from).unwrap_or_default();
-        crate::store::private_dir(&folder)?;
-        for old in fs::read_dir(&folder)? {
-            fs::remove_file(old?.path())?;
-        }
-        let code = module.serialize().map_err(std::io::Error::other)?;
-        let mut content = Sha256::digest(&code).to_vec();
-        content.extend(code);
-        replace(file, &content)
-    };
-    if let Err(error) = write() {
-        tracing::warn!(%error, "the compiled module could not be cached");
-    }
 }
 
 /// What the rewriting finds in a module.
