@@ -1,10 +1,9 @@
 //! The canister's heap: a WebAssembly memory whose changes can be kept or dropped a message at a time.
 //!
-//! A memory is a private mapping of an anonymous file. The file holds the heap as the last kept message left
-//! it; what a running message changes, the kernel copies to private pages. Dropping the message drops
-//! those pages; keeping it writes them to the file first. Which pages are private, `/proc/self/pagemap` tells; where it
-//! does not, all pages are compared with the file. Cost of keeping: the pages changed, plus 8 bytes read for every page of
-//! the heap. No page fault is ever handled in user space.
+//! A memory is a private mapping of an anonymous file. What a running message changes, the kernel copies to private pages, and
+//! forgetting those brings back what the file has. Which pages are private, `/proc/self/pagemap` tells; where it does not, all pages are
+//! compared with the file. What stays private between messages, and what goes to the file, [`super::warm`] decides. No page fault is ever
+//! handled in user space.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -69,6 +68,12 @@ impl Heap {
         Ok(heap)
     }
 
+    /// A heap of its own over an empty file, for tests of what works with heaps.
+    #[cfg(test)]
+    pub(super) fn for_test(pages: usize) -> Heap {
+        Heap::new(empty_file().unwrap(), pages * PAGE, 64 * pages * PAGE, PAGE).unwrap()
+    }
+
     /// The usable size in bytes; it never shrinks.
     pub fn size(&self) -> usize {
         self.size.load(Ordering::Acquire)
@@ -100,14 +105,16 @@ impl Heap {
         Ok(())
     }
 
-    /// The pages changed since changes were last kept or dropped, as ascending ranges of page numbers.
-    pub fn changed(&self) -> io::Result<Vec<Range<usize>>> {
+    /// Whether [`Heap::private`] tells a private page from the file's also where both have the same content.
+    pub fn knows_private(&self) -> bool {
+        page_map().is_some()
+    }
+
+    /// The pages that are private, which are those written to since they were last forgotten, as ascending ranges of page numbers. Costs
+    /// 8 bytes read for every page of the heap.
+    pub fn private(&self) -> io::Result<Vec<Range<usize>>> {
         let pages = self.size() / PAGE;
-        let mut ranges: Vec<Range<usize>> = Vec::new();
-        let mut add = |page: usize| match ranges.last_mut() {
-            Some(range) if range.end == page => range.end += 1,
-            _ => ranges.push(page..page + 1),
-        };
+        let mut ranges = Vec::new();
         match page_map() {
             Some(map) => {
                 let first = self.base.as_ptr() as usize / PAGE;
@@ -119,7 +126,7 @@ impl Heap {
                     for (offset, entry) in entries.chunks_exact(8).enumerate() {
                         // chunks_exact gives slices of exactly eight bytes.
                         if is_private(u64::from_ne_bytes(entry.try_into().unwrap_or_default())) {
-                            add(start + offset);
+                            add_page(&mut ranges, start + offset);
                         }
                     }
                 }
@@ -129,7 +136,7 @@ impl Heap {
                 for page in 0..pages {
                     self.file.read_exact_at(&mut kept, (page * PAGE) as u64)?;
                     if self.pages(page..page + 1) != kept {
-                        add(page);
+                        add_page(&mut ranges, page);
                     }
                 }
             }
@@ -153,53 +160,70 @@ impl Heap {
         }
     }
 
-    /// Keeps the changes in `ranges`, which [`Heap::changed`] found: they become what a later drop goes back to.
-    pub fn keep(&self, ranges: &[Range<usize>]) -> io::Result<()> {
+    /// The current content of one page.
+    ///
+    /// # Panics
+    /// Where it is not within the heap.
+    pub fn page(&self, page: usize) -> &[u8; PAGE] {
+        let content = self.pages(page..page + 1).as_ptr();
+        // SAFETY: `pages` has returned exactly PAGE bytes, for as long as `self` is borrowed.
+        unsafe { &*content.cast() }
+    }
+
+    /// Writes what pages have now to the file, and forgets the private ones. After an error the file has some of them.
+    pub fn write_back(&self, ranges: &[Range<usize>]) -> io::Result<()> {
         for range in ranges {
             self.file
                 .write_all_at(self.pages(range.clone()), (range.start * PAGE) as u64)?;
         }
-        // Only when all are written, so that an error keeps the private pages.
-        for range in ranges {
-            self.forget(range.clone())?;
-        }
-        Ok(())
+        self.forget(ranges)
     }
 
-    /// Drops every change since the last [`Heap::keep`].
-    pub fn drop_changes(&self) -> io::Result<()> {
-        self.forget(0..self.size() / PAGE)
-    }
-
-    /// Sets what a drop goes back to, for one page. To be followed by [`Heap::drop_changes`] before the heap is used.
-    pub fn set_kept(&self, page: usize, content: &[u8; PAGE]) -> io::Result<()> {
+    /// Sets what the file has for one page. A private page stays what it is.
+    pub fn set_file(&self, page: usize, content: &[u8; PAGE]) -> io::Result<()> {
         self.file.write_all_at(content, (page * PAGE) as u64)
     }
 
-    /// The file with what a drop goes back to, cut to `size` bytes, for another heap to take over. This one must not be used any more.
+    /// Sets a page's current content, which makes it private.
+    ///
+    /// # Panics
+    /// Where it is not within the heap.
+    pub fn overwrite(&self, page: usize, content: &[u8; PAGE]) {
+        assert!(page < self.size() / PAGE);
+        // SAFETY: within the usable part (asserted), which is mapped writable; no WebAssembly code runs and nobody holds a reference into the
+        // heap while the instance's owner changes it. `content` is not part of the heap: it belongs to a snapshot.
+        unsafe {
+            self.base
+                .as_ptr()
+                .add(page * PAGE)
+                .copy_from_nonoverlapping(content.as_ptr(), PAGE);
+        }
+    }
+
+    /// The file, cut to `size` bytes, for another heap to take over. This one must not be used any more.
     pub fn hand_over(&self, size: usize) -> io::Result<File> {
         self.file.set_len(size as u64)?;
         self.file.try_clone()
     }
 
-    fn forget(&self, pages: Range<usize>) -> io::Result<()> {
-        if pages.is_empty() {
-            return Ok(());
+    /// Lets go of private pages: they are the file's afterwards.
+    pub fn forget(&self, ranges: &[Range<usize>]) -> io::Result<()> {
+        for range in ranges {
+            assert!(range.start <= range.end && range.end <= self.size() / PAGE);
+            // SAFETY: a range of whole pages within the mapping (asserted). Private pages are dropped and read as the file's afterwards; nobody
+            // holds a reference into them, as `pages` borrows end before.
+            let result = unsafe {
+                libc::madvise(
+                    self.base.as_ptr().add(range.start * PAGE).cast(),
+                    (range.end - range.start) * PAGE,
+                    libc::MADV_DONTNEED,
+                )
+            };
+            if result != 0 {
+                return Err(io::Error::last_os_error());
+            }
         }
-        // SAFETY: a range of whole pages within the mapping. Private pages are dropped and read as the file's afterwards; nobody holds a
-        // reference into them, as `pages` borrows end before.
-        let result = unsafe {
-            libc::madvise(
-                self.base.as_ptr().add(pages.start * PAGE).cast(),
-                (pages.end - pages.start) * PAGE,
-                libc::MADV_DONTNEED,
-            )
-        };
-        if result == 0 {
-            Ok(())
-        } else {
-            Err(io::Error::last_os_error())
-        }
+        Ok(())
     }
 }
 
@@ -207,6 +231,14 @@ impl Drop for Heap {
     fn drop(&mut self) {
         // SAFETY: the mapping made in `new`, used by nobody any more.
         unsafe { libc::munmap(self.base.as_ptr().cast(), self.reserved) };
+    }
+}
+
+/// Adds a page to ascending ranges, all of whose pages come before it.
+pub fn add_page(ranges: &mut Vec<Range<usize>>, page: usize) {
+    match ranges.last_mut() {
+        Some(range) if range.end == page => range.end += 1,
+        _ => ranges.push(page..page + 1),
     }
 }
 
@@ -373,21 +405,23 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_found_kept_and_dropped() {
+    fn private_pages_are_found_written_back_and_forgotten() {
         let heap = Heap::new(empty_file().unwrap(), 8 * PAGE, 64 * PAGE, PAGE).unwrap();
         poke(&heap, 3 * PAGE + 5, 1);
         poke(&heap, 4 * PAGE, 2);
         poke(&heap, 7 * PAGE, 3);
-        let changed = heap.changed().unwrap();
-        assert_eq!(changed, [3..5, 7..8]);
-        heap.keep(&changed).unwrap();
-        assert!(heap.changed().unwrap().is_empty());
+        let private = heap.private().unwrap();
+        assert_eq!(private, [3..5, 7..8]);
+        heap.write_back(&private).unwrap();
+        assert!(heap.private().unwrap().is_empty());
         poke(&heap, 3 * PAGE + 5, 9);
         poke(&heap, 0, 9);
-        heap.drop_changes().unwrap();
-        assert!(heap.changed().unwrap().is_empty());
+        heap.overwrite(1, &[7; PAGE]);
+        assert_eq!(heap.page(1), &[7; PAGE]);
+        heap.forget(&heap.private().unwrap()).unwrap();
+        assert!(heap.private().unwrap().is_empty());
         assert_eq!(heap.pages(3..4)[5], 1);
-        assert_eq!(heap.pages(0..1)[0], 0);
+        assert_eq!(heap.pages(0..2), [0; 2 * PAGE]);
     }
 
     #[test]
@@ -396,8 +430,8 @@ mod tests {
         heap.grow_to(16 * PAGE).unwrap();
         assert!(heap.pages(0..16).iter().all(|byte| *byte == 0));
         poke(&heap, 15 * PAGE, 1);
-        let changed = heap.changed().unwrap();
-        assert!(changed.len() == 1 && changed[0] == (15..16));
+        let private = heap.private().unwrap();
+        assert!(private.len() == 1 && private[0] == (15..16));
         assert!(heap.grow_to(18 * PAGE).is_err());
     }
 }

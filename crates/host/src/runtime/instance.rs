@@ -8,6 +8,7 @@ use super::heap::{Heap, HeapCreator};
 use super::message::{Callback, Message, Raised, Trap};
 use super::module::{CompiledModule, MEMORY_EXPORT, TABLE_EXPORT};
 use super::snapshot::HeapSnapshot;
+use super::warm::WarmPages;
 use super::{Host, Runtime};
 use std::io;
 use std::sync::Arc;
@@ -44,6 +45,9 @@ pub struct Instance {
     globals: Vec<Global>,
     /// The state a drop goes back to.
     kept: HeapSnapshot,
+    warm: WarmPages,
+    /// Something failed while the heap was kept or restored: what it holds may be neither what it was nor what it was to be.
+    spoiled: bool,
 }
 
 impl Instance {
@@ -81,6 +85,8 @@ impl Instance {
             heap,
             globals,
             kept: HeapSnapshot::default(),
+            warm: WarmPages::default(),
+            spoiled: false,
         })
     }
 
@@ -185,18 +191,17 @@ impl Instance {
         element.as_func().flatten().copied().ok_or_else(missing)
     }
 
-    /// Makes the current state the kept one. Costs the pages that changed.
+    /// Makes the current state the kept one. Costs the pages that changed. After an error the instance must not be used any more, and
+    /// going back fails as well.
     pub fn keep(&mut self) -> io::Result<()> {
-        let changed = match &self.heap {
-            Some(heap) => heap.changed()?,
-            None => Vec::new(),
-        };
-        let globals = self.current_globals();
-        let kept = self.kept.next(self.heap.as_deref(), &changed, globals);
-        if let Some(heap) = &self.heap {
-            heap.keep(&changed)?;
+        if let Some(heap) = &self.heap
+            && let Err(error) = self.warm.keep(heap, &mut self.kept)
+        {
+            self.spoiled = true;
+            return Err(error);
         }
-        self.kept = kept;
+        let globals = self.current_globals();
+        self.kept.set_globals(globals);
         Ok(())
     }
 
@@ -214,12 +219,22 @@ impl Instance {
     /// Makes `snapshot`, taken of an instance of the same module, the kept and the current state. Costs the pages that differ
     /// from the state kept before. After an error the instance must not be used any more.
     pub fn restore(&mut self, snapshot: &HeapSnapshot) -> Result<(), Trap> {
+        if self.spoiled {
+            return Err(Trap::Host("the heap was lost".into()));
+        }
+        let restored = self.try_restore(snapshot);
+        self.spoiled = restored.is_err();
+        restored
+    }
+
+    fn try_restore(&mut self, snapshot: &HeapSnapshot) -> Result<(), Trap> {
         let failed =
             |error: io::Error| Trap::Host(format!("the heap could not be restored: {error}"));
         if let Some(heap) = &self.heap
             && heap.size() > snapshot.size()
         {
             // A WebAssembly memory does not shrink: begin anew, over what this heap has kept.
+            self.warm.write_to_file(heap, &self.kept).map_err(failed)?;
             let content = heap.hand_over(snapshot.size()).map_err(failed)?;
             let kept = std::mem::take(&mut self.kept);
             let make = || Instance::new(&self.runtime, &self.module);
@@ -235,8 +250,9 @@ impl Instance {
                 .map_err(|error| Trap::Host(format!("the heap could not be restored: {error}")))?;
         }
         if let Some(heap) = &self.heap {
-            snapshot.write_to(heap, &self.kept).map_err(failed)?;
-            heap.drop_changes().map_err(failed)?;
+            self.warm
+                .restore(heap, &self.kept, snapshot)
+                .map_err(failed)?;
         }
         for (global, value) in self.globals.iter().zip(snapshot.globals()) {
             global

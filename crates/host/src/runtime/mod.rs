@@ -11,6 +11,7 @@ mod message;
 mod module;
 mod snapshot;
 mod system_api;
+mod warm;
 
 pub use code::CodeCache;
 pub use instance::{Entry, Instance, Ran};

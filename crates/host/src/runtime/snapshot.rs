@@ -1,19 +1,19 @@
 //! The heap at one commit, shared by everyone who reads it.
 //!
 //! Pages are shared between snapshots, so that a new one costs the pages that changed, and two are told apart by comparing
-//! pointers, chunk by chunk. Query instances follow the commits with it: they write to their own heap what differs.
+//! pointers, chunk by chunk. Query instances follow the commits with it: they bring their own heap to what differs.
 
-use super::heap::{Heap, PAGE};
-use std::io;
-use std::ops::Range;
+use super::heap::PAGE;
 use std::sync::Arc;
 use wasmtime::Val;
 
-/// Pages in a chunk: 1 MiB of heap.
-const CHUNK_PAGES: usize = 256;
+/// Pages in a chunk: 256 KiB of heap. A snapshot that others have costs a chunk's pointers for each chunk that is changed.
+const CHUNK_PAGES: usize = 64;
 
 /// Bytes of a chunk.
 const FILL: usize = CHUNK_PAGES * PAGE;
+
+const ZEROS: [u8; PAGE] = [0; PAGE];
 
 type Page = Arc<[u8; PAGE]>;
 
@@ -81,53 +81,58 @@ impl HeapSnapshot {
         HeapSnapshot { globals, ..self }
     }
 
-    /// This snapshot with the pages in `changed` as `heap` has them now.
-    pub(super) fn next(
-        &self,
-        heap: Option<&Heap>,
-        changed: &[Range<usize>],
-        globals: Vec<Val>,
-    ) -> HeapSnapshot {
-        let mut next = HeapSnapshot {
-            chunks: self.chunks.clone(),
-            size: heap.map_or(0, Heap::size),
-            globals,
-        };
-        next.chunks
-            .resize_with(next.size.div_ceil(CHUNK_PAGES * PAGE), || {
-                Arc::new(vec![None; CHUNK_PAGES])
-            });
-        if let Some(heap) = heap {
-            for number in changed.iter().cloned().flatten() {
-                let mut page = [0; PAGE];
-                page.copy_from_slice(heap.pages(number..number + 1));
-                // `changed` lies within the heap, and the chunks cover it.
-                Arc::make_mut(&mut next.chunks[number / CHUNK_PAGES])[number % CHUNK_PAGES] =
-                    Some(Arc::new(page));
-            }
-        }
-        next
+    /// Whether it is of no heap at all, as that of an instance that was not kept yet.
+    pub(super) fn is_blank(&self) -> bool {
+        self.chunks.is_empty()
     }
 
-    /// Makes `heap`, which was kept at `from`, kept at this snapshot. Its size is at least this snapshot's.
-    pub(super) fn write_to(&self, heap: &Heap, from: &HeapSnapshot) -> io::Result<()> {
-        const ZEROS: [u8; PAGE] = [0; PAGE];
+    pub(super) fn set_globals(&mut self, globals: Vec<Val>) {
+        self.globals = globals;
+    }
+
+    /// Makes it that of a heap that has grown to `size` bytes, a multiple of a WebAssembly page.
+    pub(super) fn grow_to(&mut self, size: usize) {
+        self.size = size;
+        self.chunks
+            .resize_with(size.div_ceil(FILL), || Arc::new(vec![None; CHUNK_PAGES]));
+    }
+
+    /// The content of a page; zeros where it has none.
+    pub(super) fn page(&self, number: usize) -> &[u8; PAGE] {
+        let page = self
+            .chunks
+            .get(number / CHUNK_PAGES)
+            .and_then(|chunk| chunk[number % CHUNK_PAGES].as_deref());
+        page.unwrap_or(&ZEROS)
+    }
+
+    /// Sets the content of a page, which lies within its size.
+    pub(super) fn set_page(&mut self, number: usize, content: &[u8; PAGE]) {
+        // A slice is copied once, to where it stays; an array would be copied to the stack first.
+        let page = Page::try_from(Arc::<[u8]>::from(&content[..])).ok();
+        Arc::make_mut(&mut self.chunks[number / CHUNK_PAGES])[number % CHUNK_PAGES] = page;
+    }
+
+    /// The pages within its size that it does not share with `other`, ascending; those of zeros in both are shared.
+    pub(super) fn differing(&self, other: &HeapSnapshot) -> Vec<usize> {
+        let mut differing = Vec::new();
         for (index, chunk) in self.chunks.iter().enumerate() {
-            let old = from.chunks.get(index);
-            if old.is_some_and(|old| Arc::ptr_eq(old, chunk)) {
+            let others = other.chunks.get(index);
+            if others.is_some_and(|others| Arc::ptr_eq(others, chunk)) {
                 continue;
             }
             for (offset, page) in chunk.iter().enumerate() {
-                let old = old.and_then(|old| old[offset].as_ref());
                 let number = index * CHUNK_PAGES + offset;
-                match (old, page) {
-                    (Some(old), Some(page)) if Arc::ptr_eq(old, page) => {}
-                    (_, Some(page)) => heap.set_kept(number, page)?,
-                    (Some(_), None) => heap.set_kept(number, &ZEROS)?,
-                    (None, None) => {}
+                let shared = match (page, others.and_then(|others| others[offset].as_ref())) {
+                    (Some(page), Some(other)) => Arc::ptr_eq(page, other),
+                    (None, None) => true,
+                    _ => false,
+                };
+                if !shared && number < self.size / PAGE {
+                    differing.push(number);
                 }
             }
         }
-        Ok(())
+        differing
     }
 }
