@@ -77,6 +77,12 @@ impl RootKey {
     }
 }
 
+/// Whether `der` is a root key in DER form: a valid point of the curve, in the right wrapping.
+pub fn is_root_key(der: &[u8]) -> bool {
+    der.strip_prefix(&DER_PREFIX)
+        .is_some_and(|key| PublicKey::key_validate(key).is_ok())
+}
+
 /// Whether `signature` over `root_hash` was made by the root key with the DER form `der`.
 pub fn verify(der: &[u8], root_hash: &Sha256Digest, signature: &[u8]) -> bool {
     let Some(key) = der.strip_prefix(&DER_PREFIX) else {
@@ -110,6 +116,12 @@ mod tests {
         assert!(!verify(other.der(), &[1; 32], &signature));
         assert!(!verify(key.der(), &[1; 32], &signature[1..]));
         assert!(!verify(&key.der()[1..], &[1; 32], &signature));
+        assert!(is_root_key(key.der()));
+        assert!(is_root_key(
+            &super::super::canister_signature::INTERNET_COMPUTER
+        ));
+        assert!(!is_root_key(&key.der()[1..]) && !is_root_key(&[0; DER_LENGTH]));
+        assert!(!is_root_key(&[key.der(), &[0][..]].concat()));
     }
 
     #[test]

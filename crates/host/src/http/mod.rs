@@ -3,7 +3,8 @@
 //!
 //! - [`envelope`] decodes requests, [`authentication`] decides whose they are, [`read_state`] who may read what.
 //! - [`api`] answers `/api/…`, [`gateway`] everything that is for the canister's `http_request`.
-//! - [`server`] accepts connections, with bounds on their number, size and time; [`limits`] bounds how much one peer and one principal may ask for.
+//! - [`server`] accepts connections, with bounds on their number, size and time; [`limits`] bounds how much one peer and one principal may ask for,
+//!   [`proxies`] says who is behind a proxy.
 //! - [`operation`] is for who operates the host: the log, `/health`, `/metrics`.
 //!
 //! Invariants: nothing reaches the canister or private state unauthenticated, beyond what the anonymous caller
@@ -19,6 +20,7 @@ mod envelope;
 mod gateway;
 mod limits;
 mod operation;
+mod proxies;
 mod read_state;
 mod refusal;
 mod server;
@@ -29,6 +31,7 @@ pub use backend::{Backend, BoxFuture, Refused};
 pub use engine::{Server, certify, serve};
 pub use limits::Rate;
 pub use operation::MetricsAccess;
+pub use proxies::{Network, NotANetwork};
 pub use server::{ServeError, serve_backend};
 
 use crate::certificate::Certification;
@@ -70,6 +73,8 @@ pub struct Options {
     pub max_connections_per_peer: usize,
     /// How many requests a peer may make, before it is known who sent them. A forged one counts for a hundred. `None`: no limit.
     pub peer_rate: Option<Rate>,
+    /// Proxies whose `X-Forwarded-For` tells whose a request is: it counts as that peer's, and connections from there are not counted. None by default.
+    pub trusted_proxies: Vec<Network>,
     /// How many requests a principal other than the anonymous one may make. `None`: no limit.
     pub principal_rate: Option<Rate>,
     /// Root keys, in DER form, of the networks whose canisters' signatures are believed: an Internet Identity's delegation is signed by a
@@ -92,6 +97,7 @@ impl Default for Options {
             max_connections: 256,
             max_connections_per_peer: 64,
             peer_rate: Some(GENEROUS),
+            trusted_proxies: Vec::new(),
             principal_rate: Some(GENEROUS),
             trusted_networks: vec![INTERNET_COMPUTER.to_vec()],
             metrics: MetricsAccess::Local,

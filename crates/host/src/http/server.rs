@@ -3,6 +3,7 @@
 
 use super::backend::Backend;
 use super::limits::Peer;
+use super::proxies::{self, Network};
 use super::{Interface, Options, router};
 use crate::certificate::Certification;
 use hyper::body::Body;
@@ -68,7 +69,10 @@ pub async fn serve_backend(
 ) -> Result<(), ServeError> {
     let interface = Interface::new(backend, certification, options.clone());
     let service = TowerToHyperService::new(router(interface.clone()));
-    let guests = Arc::new(Guests::new(options.max_connections_per_peer));
+    let guests = Arc::new(Guests::new(
+        options.max_connections_per_peer,
+        options.trusted_proxies.clone(),
+    ));
     let connections = Arc::new(Semaphore::new(options.max_connections));
     // Its waiters are the connections without a request, the longest first: one is told each time that a place is wanted.
     let room = Arc::new(Notify::new());
@@ -108,13 +112,17 @@ pub async fn serve_backend(
         let service = service.clone();
         let requests = Arc::new(AtomicUsize::new(0));
         let open_requests = requests.clone();
+        let interface = interface.clone();
+        let at_requests = interface.clone();
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(options.header_timeout)
             .serve_connection(
                 TokioIo::new(Impatient::new(stream, options.write_timeout)),
                 service_fn(move |mut request| {
-                    request.extensions_mut().insert(peer);
+                    let proxies = &at_requests.options.trusted_proxies;
+                    let client = proxies::client(proxies, peer, request.headers());
+                    request.extensions_mut().insert(client);
                     let answer = hyper::service::Service::call(&service, request);
                     let open = OpenRequest::new(&requests);
                     async move {
@@ -124,7 +132,6 @@ pub async fn serve_backend(
                     }
                 }),
             );
-        let interface = interface.clone();
         let (room, stopping) = (room.clone(), stopping.clone());
         tokio::spawn(async move {
             let _open = interface.metrics.connections.enter();
@@ -210,16 +217,18 @@ impl Drop for OpenRequest {
     }
 }
 
-/// How many connections each peer has, of those from other machines.
+/// How many connections each peer has, of those from other machines that are no trusted proxies.
 struct Guests {
     most: usize,
+    proxies: Vec<Network>,
     by_peer: Mutex<HashMap<IpAddr, usize>>,
 }
 
 impl Guests {
-    fn new(most: usize) -> Self {
+    fn new(most: usize, proxies: Vec<Network>) -> Self {
         Self {
             most,
+            proxies,
             by_peer: Mutex::default(),
         }
     }
@@ -227,7 +236,8 @@ impl Guests {
     /// Counts a connection until what is returned is dropped; `None` where its peer has as many as it may. The table is no
     /// longer than connections are open.
     fn admit(self: &Arc<Self>, peer: Peer) -> Option<Guest> {
-        if peer.is_loopback() {
+        let address = peer.0.ip();
+        if peer.is_loopback() || self.proxies.iter().any(|proxy| proxy.contains(address)) {
             return Some(Guest(None));
         }
         let network = peer.network();
