@@ -44,7 +44,7 @@ async function bundle({ root, resolve, build: { target, minify } }: ResolvedConf
       modulePreload: false,
       rollupOptions: {
         input: entry,
-        output: { format: 'iife', entryFileNames: 'sw.js', inlineDynamicImports: true },
+        output: { format: 'iife', entryFileNames: 'sw.js' },
       },
     },
   });

@@ -10,9 +10,8 @@
 import { session } from '../session/session.svelte.ts';
 import { vault } from '../vault/vault.svelte.ts';
 import { mediaPath, type MediaSelector } from './address.ts';
-import { isMediaFailure, type ClaimRequest, type ForgetRequest, type MediaProblem } from './messages.ts';
+import { isMediaFailure, type ClaimRequest, type MediaProblem } from './messages.ts';
 import { presentable } from './worker/answer.ts';
-import { forgetContents } from './worker/verified.ts';
 
 export type { MediaSelector } from './address.ts';
 export type { MediaProblem } from './messages.ts';
@@ -127,22 +126,6 @@ export async function readDirectly(
   const bytes = await asset.blob(signal ? { signal } : {});
   const url = URL.createObjectURL(bytes.slice(0, bytes.size, presentable(asset.type, false).type));
   return { url, release: () => URL.revokeObjectURL(url) };
-}
-
-/** Forgets every picture of everybody, in the worker and in the browser's storage. To be called when somebody signs out. */
-export async function forgetMedia(): Promise<void> {
-  const worker = navigator.serviceWorker?.controller;
-  if (worker) {
-    await new Promise<void>((resolve) => {
-      const { port1, port2 } = new MessageChannel();
-      port1.onmessage = () => resolve();
-      worker.postMessage({ kind: 'media-forget' } satisfies ForgetRequest, [port2]);
-      setTimeout(resolve, PATIENCE);
-    });
-  }
-  if ('caches' in globalThis) {
-    await forgetContents();
-  }
 }
 
 function pathOf(url: string): string {

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { forgetMedia } from '../media/forget.ts';
+import { forgetQueue } from '../upload/forget.ts';
 import { EnvironmentError, environment, type Environment } from './environment.ts';
 import { SESSION_CHANNEL, clearSession, forgetBrowserKey, readSession, type SignInMethod, type StoredSession } from './store.ts';
 
@@ -56,8 +58,11 @@ class Session {
     if (forgetKey) {
       await forgetBrowserKey();
     }
+    const { principal } = this;
     this.#take(undefined);
     this.#channel.postMessage(null);
+    // What this browser kept for speed, and for uploads that were to go on.
+    await Promise.all([forgetMedia(), principal === undefined ? undefined : forgetQueue(principal)]);
   }
 
   async #follow(): Promise<void> {

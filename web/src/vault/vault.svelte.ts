@@ -146,12 +146,19 @@ class Vault {
     this.state = 'opening';
     this.problem = undefined;
     const principal = this.#principal;
-    const [{ Keepsake, NotFoundError }, stored] = await Promise.all([import('@keepsake/sdk'), readSession()]);
+    const [{ Keepsake, MemoryQueue, NotFoundError }, stored] = await Promise.all([import('@keepsake/sdk'), readSession()]);
     if (!stored || stored.principal !== principal) {
       throw new Error('nobody is signed in');
     }
     const { canisterId, host, rootKey } = stored.vault;
-    const client = await Keepsake.connect({ canisterId, host, rootKey, identity: await identityOf(stored) });
+    const client = await Keepsake.connect({
+      canisterId,
+      host,
+      rootKey,
+      identity: await identityOf(stored),
+      // upload/ has a queue of its own, of each person, with files; sessions are found again by their key.
+      queue: new MemoryQueue(),
+    });
     const [own, capsules] = await Promise.all([
       client.calls.capsules_read_basic([]).catch((error: unknown) => {
         if (error instanceof NotFoundError) {
