@@ -19,6 +19,7 @@ import type { ProcessingOptions, ProcessingResult } from './memories/processing.
 import { People, personRef, type SomebodyLike } from './person.js';
 import { readAsset, readAssets, type AssetContent, type AssetSelector } from './read.js';
 import { grantAccess, listAccess, revokeAccess, type Share, type ShareOptions } from './share.js';
+import { ShareLinks } from './share-link.js';
 import { readVaultStatus, type VaultStatus } from './status.js';
 import { Trash } from './trash.js';
 import { Limit } from './limit.js';
@@ -71,6 +72,8 @@ export class Keepsake {
   readonly trash: Trash;
   /** Which principals act as the caller. */
   readonly people: People;
+  /** Links that show memories without signing in. */
+  readonly links: ShareLinks;
   /** Uploads' shared state; for this package's own use. */
   readonly engine: UploadEngine;
   readonly #processing = new Limit(MOST_PROCESSED);
@@ -90,6 +93,7 @@ export class Keepsake {
     this.engine = new UploadEngine(host, queue, options);
     this.trash = new Trash(this);
     this.people = new People(this);
+    this.links = new ShareLinks(this);
   }
 
   /** Connects. Fetches the host's root key where that is to be believed; else nothing is sent yet. */

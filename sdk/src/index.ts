@@ -53,6 +53,21 @@ export { openConnection, type Connection, type ConnectionOptions } from './conne
 export { RangeReader, type RangeReaderOptions } from './content/range-reader.js';
 export { AssetContent, readAsset, readAssets, type AssetSelector, type ReadableVault, type ReadOptions } from './read.js';
 export { accessShare, type Permission, type Share, type ShareOptions } from './share.js';
+export {
+  ShareLinkVisit,
+  ShareLinks,
+  shareLinkFragment,
+  shareLinkSecret,
+  visitShareLink,
+  type MadeShareLink,
+  type ShareLink,
+  type ShareLinkOptions,
+  type SharedAssetInfo,
+  type SharedLink,
+  type SharedMemory,
+  type SharedMemorySummary,
+  type VisitOptions,
+} from './share-link.js';
 export type { CapsuleStatus, VaultStatus } from './status.js';
 export { dateOf, nanosOf } from './time.js';
 export { Trash, type DeletedMany, type TrashedMemory } from './trash.js';

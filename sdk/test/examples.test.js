@@ -26,6 +26,7 @@ const EXPECTED = {
   'List what is there, and read it': /4 assets\nimage\/webp 840 x 700 \d+\nUint8Array\(16\) \[/,
   'A large upload that survives': /5000000 of 5000000[^]*blob_\d+ 5000000/,
   'Share, and take it back': /shared with me: photo\.jpg\ntrue/,
+  'A link for people without a key': /The garden\nphoto\.jpg image\/webp true\nended: true/,
   'A capsule for somebody, with others':
     /\{ group: 'family' \} download 2045-06-01T00:00:00\.000Z\nletter\.txt can be restored until 20[^]*8 bytes, 1 memory; vault \d+\.\d+\.\d+ lives for \d+ days/,
   'Every method of the vault': /true memories_add_inline_asset[^]*bytes: 32778n/,

@@ -31,8 +31,11 @@ export const routes: Route[] = [
   { path: '/memory/:id', title: 'Memory', load: () => import('./memory/Viewer.svelte'), overlay: true },
   { path: '/trash', title: 'Trash', load: () => import('./memory/Trash.svelte'), nav: { label: 'Trash', icon: 'trash' } },
   { path: '/account', title: 'You', load: () => import('./session/Account.svelte') },
-  // capsules/, sharing/, status/: a line each.
-  // link/: { path: '/s/:secret', title: 'Shared with you', load: …, open: true }
+  { path: '/shared', title: 'Shared', load: () => import('./sharing/Shared.svelte'), nav: { label: 'Shared', icon: 'people' } },
+  { path: '/capsules', title: 'Capsules', load: () => import('./capsules/Capsules.svelte'), nav: { label: 'Capsules', icon: 'folder' } },
+  { path: '/capsules/:id', title: 'Capsule', load: () => import('./capsules/Capsule.svelte') },
+  { path: '/status', title: 'Status', load: () => import('./status/Status.svelte'), nav: { label: 'Status', icon: 'gauge' } },
+  { path: '/s/:secret', title: 'Shared with you', load: () => import('./link/LinkPage.svelte'), open: true },
 ];
 
 /** Things that stand beside the view while somebody is signed in: where, and from what. */
@@ -43,6 +46,7 @@ export interface Panel {
 }
 
 export const panels: Panel[] = [
-  // upload/: { place: 'header', load: () => import('./upload/AddButton.svelte') }, { place: 'floor', load: () => import('./upload/Panel.svelte') }
-  // capsules/: { place: 'header', load: () => import('./capsules/Switcher.svelte') }
+  { place: 'header', load: () => import('./upload/AddButton.svelte') },
+  { place: 'floor', load: () => import('./upload/Panel.svelte') },
+  { place: 'header', load: () => import('./capsules/Switcher.svelte') },
 ];

@@ -1,0 +1,87 @@
+/**
+ * Names for people. The vault knows principals; who is behind one is known to whoever uses this browser, and kept in it, for each vault apart.
+ *
+ * @module
+ */
+
+import type { Share, Somebody } from '@keepsake/sdk';
+
+const STORE = 'keepsake-names';
+/** Characters of a name. */
+export const LONGEST_NAME = 60;
+
+function read(): Record<string, string> {
+  try {
+    const kept: unknown = JSON.parse(localStorage.getItem(STORE) ?? '{}');
+    return typeof kept === 'object' && kept !== null
+      ? Object.fromEntries(Object.entries(kept).filter(([, name]) => typeof name === 'string'))
+      : {};
+  } catch {
+    // Whatever else stands there, or a browser that keeps nothing: then there are no names.
+    return {};
+  }
+}
+
+class Names {
+  #known = $state<Record<string, string>>(read());
+
+  constructor() {
+    addEventListener('storage', ({ key }) => {
+      if (key === STORE) {
+        this.#known = read();
+      }
+    });
+  }
+
+  /** The name of a principal; undefined where nobody gave it one. */
+  of(principal: string): string | undefined {
+    return Object.hasOwn(this.#known, principal) ? this.#known[principal] : undefined;
+  }
+
+  /** Gives a principal a name, or with an empty one takes it away. */
+  give(principal: string, name: string): void {
+    const trimmed = name.trim().slice(0, LONGEST_NAME);
+    const rest = Object.fromEntries(Object.entries(this.#known).filter(([known]) => known !== principal));
+    this.#known = trimmed === '' ? rest : { ...rest, [principal]: trimmed };
+    try {
+      localStorage.setItem(STORE, JSON.stringify(this.#known));
+    } catch {
+      // It holds until the page is left.
+    }
+  }
+
+  /** Everybody who has a name, by name. */
+  get all(): { principal: string; name: string }[] {
+    return Object.entries(this.#known)
+      .map(([principal, name]) => ({ principal, name }))
+      .sort((a, b) => a.name.localeCompare(b.name));
+  }
+
+  /** How somebody is called here: by name, else by the beginning and the end of the principal. */
+  call(who: Somebody | string, self?: string): string {
+    if (typeof who === 'object' && 'name' in who) {
+      return who.name;
+    }
+    const principal = typeof who === 'string' ? who : who.toText();
+    return principal === self ? 'You' : (this.of(principal) ?? shortPrincipal(principal));
+  }
+}
+
+export const names = new Names();
+
+/** `7svxa-…-jqe`: enough to recognise, not enough to use. */
+export function shortPrincipal(principal: string): string {
+  const parts = principal.split('-');
+  return parts.length <= 3 ? principal : `${parts[0]}-…-${parts.at(-1)}`;
+}
+
+/** What tells two shares' holders apart. */
+export function holderKey(who: Share['with']): string {
+  if (who === 'public') {
+    return 'public';
+  }
+  if ('group' in who) {
+    return `group:${who.group}`;
+  }
+  return 'name' in who ? `name:${who.name}` : `person:${who.toText()}`;
+}
