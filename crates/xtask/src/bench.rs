@@ -11,7 +11,7 @@ mod uploads;
 mod vault;
 mod wire;
 
-use crate::canister;
+use crate::{canister, gallery};
 use anyhow::{Result, bail};
 use record::{Count, Record, Tolerance};
 use samples::Samples;
@@ -33,13 +33,14 @@ pub fn run_large() -> Result<()> {
     if cfg!(debug_assertions) {
         return crate::workspace::again_optimised();
     }
-    let wasm = std::fs::read(canister::build()?.wasm)?;
+    let wasm = std::fs::read(canister::build(gallery::built()?.as_deref())?.wasm)?;
     large::run(&wasm, &large::SIZES)
 }
 
 /// Counts every call at every size; then compares with the committed counts, or commits the new ones to disk.
 pub fn run(check: bool) -> Result<()> {
-    let wasm: Arc<[u8]> = std::fs::read(canister::build()?.wasm)?.into();
+    let wasm: Arc<[u8]> =
+        std::fs::read(canister::build(gallery::built()?.as_deref())?.wasm)?.into();
     println!("Counting ...");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(VAULTS.iter().map(|(_, vaults)| vaults).sum())

@@ -2,6 +2,7 @@
 //! sources lie, so that two people get the same file; the interface and the version travel inside it, as
 //! `icp:public` custom sections that the Internet Computer shows to everyone.
 
+use crate::gallery;
 use crate::workspace::{cargo, root, run, target};
 use anyhow::{Context, Result, bail, ensure};
 use flate2::{Compression, write::GzEncoder};
@@ -25,10 +26,10 @@ pub struct Built {
     pub gzip: PathBuf,
 }
 
-/// Builds the canister with the interface of interface/vault.did inside, and prints its sizes. An error where it does not compile, or
-/// is too large for one message.
-pub fn build() -> Result<Built> {
-    let compiled = compile()?;
+/// Builds the canister with the interface of interface/vault.did inside, and the gallery in this folder, and prints its sizes. An error where
+/// it does not compile, or is too large for one message.
+pub fn build(gallery: Option<&Path>) -> Result<Built> {
+    let compiled = compile(gallery)?;
     let did = std::fs::read_to_string(root()?.join("interface/vault.did")).context(
         "interface/vault.did cannot be read; `cargo xtask did --write` makes it from the canister",
     )?;
@@ -63,8 +64,8 @@ pub fn build() -> Result<Built> {
     Ok(built)
 }
 
-/// Compiles the canister and returns the module as the compiler made it.
-pub fn compile() -> Result<Vec<u8>> {
+/// Compiles the canister, with the gallery in this folder, and returns the module as the compiler made it.
+pub fn compile(gallery: Option<&Path>) -> Result<Vec<u8>> {
     ensure_target()?;
     let root = root()?;
     let mut command = cargo()?;
@@ -78,6 +79,7 @@ pub fn compile() -> Result<Vec<u8>> {
         "--target",
         TARGET,
     ]);
+    gallery::embed(&mut command, gallery);
     // Panic messages carry source paths; without this the module would differ from one machine to the next.
     let home = cargo_home()?;
     command.env(

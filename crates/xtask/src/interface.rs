@@ -1,12 +1,12 @@
 //! Keeps interface/vault.did and the canister one: the file is what the canister exports, comments included, and CI compares them.
 
-use crate::{canister, workspace};
+use crate::{canister, gallery, workspace};
 use anyhow::{Context, Result, anyhow, bail};
 use wasmtime::{Engine, Linker, Module, Store};
 
 /// Compares the canister's interface with interface/vault.did, or writes the file.
 pub fn run(write: bool) -> Result<()> {
-    let exported = export(&canister::compile()?)?;
+    let exported = export(&canister::compile(gallery::built()?.as_deref())?)?;
     let path = workspace::root()?.join("interface/vault.did");
     if write {
         std::fs::create_dir_all(workspace::root()?.join("interface"))?;

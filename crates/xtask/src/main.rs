@@ -6,6 +6,7 @@
 mod bench;
 mod canister;
 mod fuzz;
+mod gallery;
 #[cfg(feature = "host")]
 mod interface;
 mod serve;
@@ -30,9 +31,10 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Builds the canister: target/canister/vault.wasm and vault.wasm.gz.
+    /// Builds the gallery and the canister with it inside: target/canister/vault.wasm and vault.wasm.gz. KEEPSAKE_GALLERY in the environment
+    /// names a gallery that is built already; empty, it leaves the gallery out.
     Build,
-    /// Builds the canister and serves a vault with it on this machine.
+    /// Builds the gallery and the canister, and serves a vault with it on this machine.
     Serve {
         /// Build the host unoptimised: quicker to compile, slower to run.
         #[arg(long)]
@@ -101,7 +103,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
-        Command::Build => canister::build().map(drop),
+        Command::Build => canister::build(gallery::build()?.as_deref()).map(drop),
         Command::Serve { dev, options } => serve::run(dev, &options),
         Command::Test { fast } => test::run(fast),
         Command::Soak { minutes, seed, dev } => soak::run(minutes, seed, dev),

@@ -1,15 +1,16 @@
 //! The long run: people at work in a served vault that is killed, stopped and upgraded meanwhile (tests/tests/soak).
 
-use crate::canister;
 use crate::test::FEATURES;
 use crate::workspace::{self, VAULT_WASM, become_command, cargo, target};
+use crate::{canister, gallery};
 use anyhow::Result;
 
 /// Builds everything and runs the soak for `minutes`, against a host that is optimised unless `dev`. `seed` chooses the same work and the
 /// same events again.
 pub fn run(minutes: f64, seed: Option<u64>, dev: bool) -> Result<()> {
+    let gallery = gallery::build()?;
     println!("Building the canister");
-    let built = canister::build()?;
+    let built = canister::build(gallery.as_deref())?;
     println!("Building the host (the first time takes some minutes)");
     let mut build = cargo()?;
     build.args(["build", "--bin", "keepsake"]);

@@ -1,9 +1,9 @@
 //! Everything that must hold before a change is taken, in the order in which a failure is cheapest to find. CI runs exactly
 //! this.
 
-use crate::canister;
 use crate::step::Steps;
 use crate::workspace::{VAULT_WASM, cargo, root, target};
+use crate::{canister, gallery};
 use anyhow::Result;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -15,7 +15,10 @@ pub const FEATURES: [&str; 2] = ["--features", "xtask/host"];
 pub fn run(fast: bool) -> Result<()> {
     let mut steps = Steps::new();
     steps.program("format", cargo()?.args(["fmt", "--all", "--check"]))?;
-    let built = steps.step("canister", "cargo xtask build", canister::build)?;
+    let gallery = steps.step("gallery", "cargo xtask build", gallery::build)?;
+    let built = steps.step("canister", "cargo xtask build", || {
+        canister::build(gallery.as_deref())
+    })?;
     steps.program("interface", &mut xtask(&["did"])?)?;
 
     let wasm = built.wasm.as_path();
@@ -74,21 +77,29 @@ fn has_nextest() -> Result<bool> {
     Ok(status.success())
 }
 
-/// The official JavaScript client, and the TypeScript SDK, against a vault of ours.
+/// The official JavaScript client, the TypeScript SDK and the gallery, against a vault of ours.
 fn node(steps: &mut Steps, wasm: &Path) -> Result<()> {
     let conformance = root()?.join("tests/node");
-    npm(steps, "Node packages", &conformance, wasm, &CLEAN_INSTALL)?;
+    npm(
+        steps,
+        "Node packages",
+        &conformance,
+        wasm,
+        &gallery::CLEAN_INSTALL,
+    )?;
     npm(steps, "Node tests", &conformance, wasm, &["test"])?;
     let sdk = root()?.join("sdk");
-    npm(steps, "SDK packages", &sdk, wasm, &CLEAN_INSTALL)?;
-    npm(steps, "SDK", &sdk, wasm, &["run", "build"])?;
+    steps.step("SDK", "cargo xtask build", gallery::sdk)?;
     npm(steps, "SDK tests", &sdk, wasm, &["test"])?;
     let earlier = ["run", "test:core5"];
-    npm(steps, "SDK over agent 5", &sdk, wasm, &earlier)
+    npm(steps, "SDK over agent 5", &sdk, wasm, &earlier)?;
+    let web = root()?.join("web");
+    steps.step("gallery packages", "cargo xtask build", || {
+        gallery::packages(&web)
+    })?;
+    npm(steps, "gallery types", &web, wasm, &["run", "check"])?;
+    npm(steps, "gallery tests", &web, wasm, &["test"])
 }
-
-/// Exactly what the lock file says.
-const CLEAN_INSTALL: [&str; 3] = ["ci", "--no-audit", "--no-fund"];
 
 fn npm(steps: &mut Steps, name: &str, dir: &Path, wasm: &Path, args: &[&str]) -> Result<()> {
     let mut command = Command::new("npm");
