@@ -7,6 +7,7 @@ pub mod artefacts;
 pub mod audit;
 pub mod command;
 pub mod content;
+pub mod gateway;
 pub mod home;
 pub mod pictures;
 pub mod state;
