@@ -64,6 +64,10 @@ async function servePages(vaultUrl, canisterId) {
     const { pathname } = new URL(incoming.url, 'http://localhost');
     if (pathname.startsWith('/api/') || pathname.startsWith('/asset/')) {
       const target = new URL(incoming.url, vaultUrl());
+      if (pathname.startsWith('/asset/')) {
+        // The vault tells canisters apart by the host's name, which is another one here.
+        target.searchParams.set('canisterId', canisterId);
+      }
       const passed = request(target, { method: incoming.method, headers: { ...incoming.headers, host: target.host } }, (from) => {
         answer.writeHead(from.statusCode, from.headers);
         from.pipe(answer);
@@ -114,6 +118,7 @@ export async function browse() {
  */
 export async function somebody(browser, { viewport = DESKTOP, ...options } = {}) {
   const context = await browser.newContext({ viewport, reducedMotion: 'reduce', ...options });
+  context.setDefaultTimeout(15_000);
   const complaints = [];
   context.on('page', (page) => watch(page, complaints));
   return { context, complaints, newPage: () => context.newPage() };
