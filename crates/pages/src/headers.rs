@@ -13,7 +13,7 @@ media-src 'self' blob:; font-src 'self'; connect-src 'self' https://icp-api.io h
 base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// What no page of ours uses.
-const PERMISSIONS_POLICY: &str = "accelerometer=(), bluetooth=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), hid=(), \
+const PERMISSIONS_POLICY: &str = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), hid=(), \
 magnetometer=(), microphone=(), midi=(), payment=(), serial=(), usb=(), xr-spatial-tracking=()";
 
 /// With each file: workers are bound by the policy of their own script's answer, and a picture opened by itself is a page.
