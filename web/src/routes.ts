@@ -29,12 +29,12 @@ export interface Route {
 export const routes: Route[] = [
   { path: '/', title: 'Timeline', load: () => import('./timeline/Timeline.svelte'), nav: { label: 'Timeline', icon: 'image' } },
   { path: '/memory/:id', title: 'Memory', load: () => import('./memory/Viewer.svelte'), overlay: true },
-  { path: '/trash', title: 'Trash', load: () => import('./memory/Trash.svelte'), nav: { label: 'Trash', icon: 'trash' } },
   { path: '/account', title: 'You', load: () => import('./session/Account.svelte') },
   { path: '/shared', title: 'Shared', load: () => import('./sharing/Shared.svelte'), nav: { label: 'Shared', icon: 'people' } },
   { path: '/capsules', title: 'Capsules', load: () => import('./capsules/Capsules.svelte'), nav: { label: 'Capsules', icon: 'folder' } },
   { path: '/capsules/:id', title: 'Capsule', load: () => import('./capsules/Capsule.svelte') },
   { path: '/status', title: 'Status', load: () => import('./status/Status.svelte'), nav: { label: 'Status', icon: 'gauge' } },
+  { path: '/trash', title: 'Trash', load: () => import('./memory/Trash.svelte'), nav: { label: 'Trash', icon: 'trash' } },
   { path: '/s/:secret', title: 'Shared with you', load: () => import('./link/LinkPage.svelte'), open: true },
 ];
 
