@@ -8,6 +8,8 @@
 export type MediaProblem =
   /** What came is not what was put in: its SHA-256 is another one. */
   | 'mismatch'
+  /** An answer whose signature is not the vault's. */
+  | 'forged'
   /** The vault does not answer. */
   | 'offline'
   /** There is no such thing for this person. */

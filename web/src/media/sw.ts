@@ -17,6 +17,7 @@ const library = new Library();
 /** What a browser is told where there is no content. Who may not see a thing does not learn that it exists. */
 const STATUS: Readonly<Record<MediaProblem, number>> = {
   mismatch: 502,
+  forged: 502,
   offline: 503,
   missing: 404,
   denied: 403,

@@ -19,6 +19,11 @@ const WORDS: Readonly<Record<MediaProblem, ProblemWords>> = {
     hint: 'What came from the vault is not what was put in, so it is not shown. Restore it from a backup or upload it again.',
     retry: true,
   },
+  forged: {
+    title: 'This did not come from your vault',
+    hint: 'Its signature does not verify, so it is not shown. Check this device’s clock; if it goes on, do not trust this connection.',
+    retry: true,
+  },
   offline: { title: 'The vault cannot be reached', hint: 'Check your connection and try again.', retry: true },
   missing: { title: 'This is no longer here', hint: 'It was deleted, or is no longer shared with you.', retry: false },
   denied: { title: 'You may not open this file', hint: 'It is shared with you to look at, not to download.', retry: false },

@@ -18,6 +18,7 @@ import {
   ContentMismatchError,
   ExternalContentError,
   Limit,
+  NotAuthenticError,
   NotFoundError,
   openConnection,
   readAssets,
@@ -62,6 +63,7 @@ export class SignedOutError extends Error {
 export function problemOf(error: unknown): MediaProblem {
   if (error instanceof SignedOutError) return 'signed-out';
   if (error instanceof ContentMismatchError) return 'mismatch';
+  if (error instanceof NotAuthenticError) return 'forged';
   if (error instanceof NotFoundError) return 'missing';
   if (error instanceof UnauthorizedError) return 'denied';
   if (error instanceof ExternalContentError) return 'elsewhere';
@@ -140,7 +142,7 @@ class Shelf {
     } catch (error) {
       if (error instanceof NotFoundError || error instanceof UnauthorizedError) {
         await this.verified.forget(memoryId);
-      } else if (known && error instanceof ConnectionError) {
+      } else if (known && error instanceof ConnectionError && !(error instanceof NotAuthenticError)) {
         return known;
       }
       throw error;
