@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use candid::Principal;
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{link, search, share, shell, trash, tree};
+use crate::{export, import, link, mirror, search, share, shell, trash, tree, verify};
 
 const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 something failed, and was said; 2 wrong usage; 130 stopped by Ctrl-C; \
                           141 the reader of standard output went away";
@@ -97,7 +97,19 @@ pub enum Command {
     #[command(subcommand)]
     Link(link::Link),
     /// Read every file of every memory back and compare its SHA-256
-    Verify,
+    ///
+    /// With files or folders: whether the vault holds each of them, byte for byte.
+    Verify(verify::Verify),
+    /// Write memories to a folder: originals under their names, sidecars in JSON and XMP, manifests with checksums
+    ///
+    /// The folder can be read without this program; README.txt in it says how. Again, into the same folder: only what has changed.
+    Export(export::Export),
+    /// Bring what `export` wrote into a vault
+    ///
+    /// Every file is compared with the manifest first. Repeated, it adds nothing. Who else may see a memory is not carried over.
+    Import(import::Import),
+    /// Bring one vault up to date with another, over the network
+    Mirror(mirror::Mirror),
     /// Verify everything that a vault on this machine holds at rest, while it is not served
     ///
     /// The database's structure, the checksum of everything in it, that the canister starts, and the SHA-256 of every file. Nothing is changed.

@@ -9,14 +9,18 @@
 
 mod args;
 mod batch;
+mod carry;
 mod check;
 mod connect;
 mod dates;
+mod export;
 mod gather;
 mod get;
 mod identity;
+mod import;
 mod link;
 mod list;
+mod mirror;
 mod operation;
 mod output;
 mod paths;
@@ -129,7 +133,10 @@ async fn dispatch(
         Command::Link(link) => link::run(link, common, output).await,
         Command::Completions(completions) => shell::completions(&completions, output),
         Command::Man(man) => shell::man(&man, output),
-        Command::Verify => verify::run(common, output).await,
+        Command::Verify(verify) => verify::run(verify, common, output).await,
+        Command::Export(export) => export::run(export, common, output).await,
+        Command::Import(import) => import::run(import, common, output).await,
+        Command::Mirror(mirror) => mirror::run(mirror, common, output).await,
         Command::Check(check) => check::run(check, output).await,
         Command::Identity => identity::run(common, output),
         Command::Snapshot(snapshot) => snapshot::run(snapshot, common, output).await,

@@ -1,6 +1,10 @@
-//! `keepsake verify`: every file of every memory of every capsule of the caller, read back and compared.
+//! `keepsake verify`: every file of every memory of every capsule of the caller, read back and compared; or files on this
+//! machine with what the vault holds; or an archive with its manifest.
 
-use std::time::Duration;
+mod archive;
+mod local;
+
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::Result;
 use futures::{StreamExt, stream};
@@ -56,7 +60,26 @@ struct Checked {
     problems: Vec<Finding>,
 }
 
-pub async fn run(common: &Common, output: &mut Output) -> Result<Outcome> {
+#[derive(Debug, clap::Args)]
+pub struct Verify {
+    /// Files and folders to find in the vault: each is read here and read back from there [default: everything in the vault, against
+    /// itself]
+    #[arg(value_name = "FILE OR FOLDER")]
+    pub paths: Vec<PathBuf>,
+    /// Instead, the folder that an export wrote, against its manifest; no vault is asked
+    #[arg(long, value_name = "DIR", conflicts_with = "paths")]
+    pub archive: Option<PathBuf>,
+}
+
+pub async fn run(verify: Verify, common: &Common, output: &mut Output) -> Result<Outcome> {
+    match verify.archive {
+        Some(dir) => archive::run(&dir, output).await,
+        None if verify.paths.is_empty() => whole_vault(common, output).await,
+        None => local::run(verify.paths, common, output).await,
+    }
+}
+
+async fn whole_vault(common: &Common, output: &mut Output) -> Result<Outcome> {
     let vault = connect::vault(common).await?;
     let capsules = vault.capsules_list().await?;
     let mut report = Report {

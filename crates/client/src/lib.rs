@@ -4,11 +4,13 @@
 //!   signatures and certificates verified.
 //! - [`Uploader`]: content in, chunk by chunk, in parallel, resumable ([`upload`]).
 //! - [`Importer`]: a file becomes a memory with its derivatives, once, however often it is run ([`import`]).
+//! - [`archive`]: memories in a folder that people can read, and from one vault into another.
 //! - [`read_asset`], [`verify_asset`]: content out again, compared with its SHA-256 ([`download`]).
 //!
 //! Invariants carried here: originals stay as they are, byte for byte; what arrives is what was hashed; a run
 //! repeated after any failure converges on the same memories (DESIGN I5 seen from the client).
 
+pub mod archive;
 mod asked;
 pub mod capture;
 mod connect;
