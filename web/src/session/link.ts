@@ -11,12 +11,12 @@ import { readSession } from './store.ts';
 
 /** Links the key in `pem` with the caller. The key is used for this one call and not kept. Throws KeyFileError and what the vault answers. */
 export async function offerBetween(keepsake: Keepsake, pem: string): Promise<void> {
-  const [identity, stored, sdk] = await Promise.all([identityFromPem(pem), readSession(), import('@keepsake/sdk')]);
+  const [identity, stored, { Keepsake }] = await Promise.all([identityFromPem(pem), readSession(), import('../vault/client.ts')]);
   if (!stored) {
     throw new Error('nobody is signed in');
   }
   const { canisterId, host, rootKey } = stored.vault;
-  const other = await sdk.Keepsake.connect({ canisterId, host, rootKey, identity });
+  const other = await Keepsake.connect({ canisterId, host, rootKey, identity });
   await keepsake.people.offer(identity.getPrincipal());
   await other.people.accept(stored.principal);
 }

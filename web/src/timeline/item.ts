@@ -80,3 +80,27 @@ export function baseOf(metadata: Memory['inline_assets'][number]['metadata']): A
 function ratioOf(width: number | undefined, height: number | undefined): number {
   return width && height ? Math.min(Math.max(width / height, NARROWEST), WIDEST) : 1;
 }
+
+/**
+ * Puts times in order from the item `from` on. Lists come in the order of when things happened, and headers say when they were created, which differs once somebody
+ * has changed the date: an item whose time does not fit between its neighbours takes a neighbour's. Returns the first item that changed.
+ */
+export function settleTimes(items: readonly TimelineItem[], from: number): number {
+  let changed = from;
+  for (let at = Math.max(from, 1); at < items.length; at += 1) {
+    const [before, item, after] = [items[at - 1] as TimelineItem, items[at] as TimelineItem, items[at + 1]];
+    if (item.time <= before.time) {
+      continue;
+    }
+    if (after && after.time > before.time) {
+      // Two rise above the one before: it is that one which was moved up here from the past.
+      for (let up = at - 1; up >= 0 && (items[up] as TimelineItem).time < item.time; up -= 1) {
+        (items[up] as TimelineItem).time = item.time;
+        changed = Math.min(changed, up);
+      }
+    } else {
+      item.time = before.time;
+    }
+  }
+  return changed;
+}

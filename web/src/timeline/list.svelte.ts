@@ -6,7 +6,7 @@
  */
 
 import { vault, type Change } from '../vault/vault.svelte.ts';
-import { fromHeader, fromMemory, type TimelineItem } from './item.ts';
+import { fromHeader, fromMemory, settleTimes, type TimelineItem } from './item.ts';
 
 export type ListState = 'loading' | 'idle' | 'complete' | 'failed';
 
@@ -16,6 +16,8 @@ const PAGE = 100;
 const MOST_PLACEHOLDERS = 6_000;
 /** Milliseconds for which changes are gathered. */
 const GATHER = 250;
+/** Versions whose changes are remembered. */
+const MOST_CHANGES = 64;
 /** Memories read at the same time after changes. */
 const READS = 6;
 
@@ -24,8 +26,6 @@ class TimelineList {
   version = $state(0);
   state = $state<ListState>('idle');
   problem = $state.raw<unknown>();
-  /** The first item whose place may have changed with the last version. */
-  changedFrom = 0;
   items: TimelineItem[] = [];
   /** Memories in the capsule, as far as it is known. */
   total = $state(0);
@@ -37,7 +37,10 @@ class TimelineList {
   #capsuleId: string | undefined;
   #cursor: string | undefined;
   #index = new Map<string, number>();
-  #indexed = 0;
+  /** Items that are in the index, and the version that it is of. */
+  #indexed = { count: 0, version: 0 };
+  /** The first item that changed with each of the last versions. */
+  #changes: { version: number; from: number }[] = [];
   #loading: Promise<void> | undefined;
   #generation = 0;
   #changed = new Set<string>();
@@ -88,11 +91,26 @@ class TimelineList {
 
   /** Place of a memory in the list; -1 where it is not loaded. */
   indexOf(id: string): number {
-    if (this.#indexed !== this.version) {
-      this.#indexed = this.version;
-      this.#index = new Map(this.items.map((item, at) => [item.id, at]));
+    const { count, version } = this.#indexed;
+    if (version !== this.version) {
+      const grown = this.changedSince(version) >= count;
+      if (!grown) {
+        this.#index.clear();
+      }
+      for (let at = grown ? count : 0; at < this.items.length; at += 1) {
+        this.#index.set((this.items[at] as TimelineItem).id, at);
+      }
+      this.#indexed = { count: this.items.length, version: this.version };
     }
     return this.#index.get(id) ?? -1;
+  }
+
+  /** The first item whose place may be another than at a version. */
+  changedSince(version: number): number {
+    if (version + MOST_CHANGES < this.version) {
+      return 0;
+    }
+    return Math.min(Infinity, ...this.#changes.flatMap((change) => (change.version > version ? [change.from] : [])));
   }
 
   async #page(): Promise<void> {
@@ -120,7 +138,7 @@ class TimelineList {
       [this.#cursor] = page.next_cursor;
       this.state = this.#cursor === undefined ? 'complete' : 'idle';
       this.total = this.#cursor === undefined ? this.items.length : Math.max(this.total, this.items.length);
-      this.#touch(from);
+      this.#touch(settleTimes(this.items, from));
     } catch (error) {
       if (generation === this.#generation) {
         this.problem = error;
@@ -142,8 +160,11 @@ class TimelineList {
   }
 
   #touch(from: number): void {
-    this.changedFrom = from;
     this.version += 1;
+    this.#changes.push({ version: this.version, from });
+    if (this.#changes.length > MOST_CHANGES) {
+      this.#changes.shift();
+    }
   }
 
   #hear({ capsuleId, kind, memoryIds }: Change): void {
@@ -172,13 +193,12 @@ class TimelineList {
     const ids = [...this.#changed];
     this.#changed.clear();
     const read: (TimelineItem | undefined)[] = [];
-    const { NotFoundError } = await import('@keepsake/sdk');
     for (let at = 0; at < ids.length; at += READS) {
       const some = ids.slice(at, at + READS).map(async (id) => {
         try {
           return fromMemory(await vault.keepsake.memory(id));
         } catch (error) {
-          if (error instanceof NotFoundError) {
+          if (error instanceof Error && error.name === 'NotFoundError') {
             this.#removed.add(id);
           }
           // What cannot be read now stays as it is until it is looked at.

@@ -146,7 +146,7 @@ class Vault {
     this.state = 'opening';
     this.problem = undefined;
     const principal = this.#principal;
-    const [{ Keepsake, MemoryQueue, NotFoundError }, stored] = await Promise.all([import('@keepsake/sdk'), readSession()]);
+    const [{ Keepsake, MemoryQueue, NotFoundError }, stored] = await Promise.all([import('./client.ts'), readSession()]);
     if (!stored || stored.principal !== principal) {
       throw new Error('nobody is signed in');
     }
