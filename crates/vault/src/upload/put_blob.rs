@@ -70,7 +70,7 @@ impl<M: Memory> Vault<M> {
     /// The blob that the key names for this content.
     fn named_blob(&self, capsule: CapsuleId, sha256: &Sha256Digest, idem: Idem) -> Result<Named> {
         let secret = self.settings.secret("blob by key")?;
-        // A number may be taken by a blob that was deleted while others share its content.
+        // A number may be that of a blob that was deleted: it stands for that one for ever.
         for attempt in 0u32.. {
             let digest = sha256_of_fields(
                 "blob",
@@ -86,13 +86,13 @@ impl<M: Memory> Vault<M> {
             number.copy_from_slice(&digest[..8]);
             let id = BlobId(u64::from_be_bytes(number));
             match self.blobs.slot(id) {
-                Slot::Free => return Ok(Named::New(id)),
+                Slot::Free if self.blobs.deleted_from(id).is_none() => return Ok(Named::New(id)),
                 Slot::Taken(blob)
                     if blob.record.capsule() == capsule && blob.content.sha256 == *sha256 =>
                 {
                     return Ok(Named::Made(blob));
                 }
-                Slot::Taken(_) | Slot::Deleted => {}
+                Slot::Free | Slot::Taken(_) | Slot::Deleted => {}
             }
         }
         Err(Error::ResourceExhausted)
