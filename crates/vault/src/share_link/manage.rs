@@ -319,10 +319,7 @@ fn end(now: u64, asked: Option<u64>) -> Result<u64> {
         Some(at) if at > now && at - now <= limits::SHARE_LINK_LIFETIME_MAX => Ok(at),
         Some(at) => Err(Error::invalid(
             "expires_at",
-            format!(
-                "{at}; a time after {now}, by {} nanoseconds (5 years) at most, is allowed",
-                limits::SHARE_LINK_LIFETIME_MAX
-            ),
+            format!("{at}; a time within the next 5 years, in nanoseconds since 1970, is allowed"),
         )),
     }
 }

@@ -114,6 +114,27 @@ pub const MET: &[(&str, &[&str])] = &[
     ("mint_http_tokens_bulk", &["Ok", "Unauthorized", "variants"]),
     ("http_request", &["200", "304", "400", "401", "403", "404"]),
     ("http_token_key_rotate", &["Ok", "Unauthorized", "number"]),
+    (
+        "share_links_create",
+        &[
+            "Ok",
+            "NotFound",
+            "Unauthorized",
+            "Conflict",
+            "secret_sha256",
+            "selection",
+            "expires_at",
+        ],
+    ),
+    ("share_links_list", &["Ok", "NotFound", "Unauthorized"]),
+    ("share_links_revoke", &["Ok", "NotFound", "Unauthorized"]),
+    (
+        "share_links_open",
+        &["Ok", "NotFound", "Unauthorized", "nonce"],
+    ),
+    ("share_links_memories", &["Ok", "NotFound", "limit"]),
+    ("share_links_memory", &["Ok", "NotFound"]),
+    ("share_links_asset", &["Ok", "NotFound"]),
     ("vault_status", &["Ok", "Unauthorized"]),
     ("capsule_status", &["Ok", "NotFound", "Unauthorized"]),
     (

@@ -68,6 +68,14 @@ pub static EVENTS: LazyLock<Vec<AccessEvent>> = LazyLock::new(|| {
 /// Ids of connection groups, and one that cannot be.
 pub const GROUPS: &[&str] = &["family", "friends", ""];
 
+/// How many secrets share links have.
+pub const SECRETS: usize = 6;
+
+/// The secret of a share link, by its number.
+pub fn link_secret(number: usize) -> [u8; 32] {
+    [number as u8 + 100; 32]
+}
+
 /// Things that are no blob id, whatever the vault holds.
 pub const MALFORMED_BLOB_IDS: &[&str] = &[
     "",

@@ -4,6 +4,7 @@ mod capsules;
 mod memories;
 mod metadata;
 mod people;
+mod share_links;
 mod sharing;
 mod strategies;
 mod uploads;
@@ -342,6 +343,34 @@ pub enum Call {
         variant: Option<&'static str>,
         asset: Option<usize>,
         ask: Ask,
+    },
+    /// `secret`: a number of the pool; none, where its hash is malformed. `lifetime`: nanoseconds.
+    ShareLinkCreate {
+        secret: Option<usize>,
+        capsule: Pick,
+        selection: Option<Vec<Pick>>,
+        lifetime: Option<u64>,
+        downloads: bool,
+        title: Option<&'static str>,
+    },
+    ShareLinkList {
+        capsule: Pick,
+    },
+    /// Of the link's own capsule where none is given.
+    ShareLinkRevoke {
+        capsule: Option<Pick>,
+        secret: Option<usize>,
+    },
+    ShareLinkOpen {
+        secret: usize,
+        nonce: Option<usize>,
+    },
+    /// All pages of what the link shows, and the memory with its nth asset.
+    ShareLinkShow {
+        secret: usize,
+        limit: u32,
+        memory: Pick,
+        nth: usize,
     },
     TokenKeyRotate {
         operator: bool,

@@ -9,6 +9,7 @@ use proptest::sample::select;
 use super::capsules::{capsules, joining};
 use super::memories::{again, memories};
 use super::people::{linking, people};
+use super::share_links::{linked, links};
 use super::sharing::{serving, sharing, taking_away};
 use super::uploads::{announced_upload, upload, uploads};
 use super::{Call, Given, Pick, Step, Who};
@@ -76,6 +77,7 @@ fn one_call() -> impl Strategy<Value = Call> {
         26 => sharing().boxed(),
         14 => taking_away().boxed(),
         8 => people().boxed(),
+        16 => links().boxed(),
         2 => any::<bool>().prop_map(|operator| Call::VaultStatus { operator }),
         2 => weighted(0.4, Just(())).prop_map(|poor| Call::Means { poor: poor.is_some() }),
         3 => select(vec![1, 25, 80, 200, 800]).prop_map(|hours| Call::HoursPass { hours }),
@@ -109,6 +111,7 @@ pub fn life() -> impl Strategy<Value = Vec<Vec<Step>>> {
         5 => upload().boxed(),
         1 => linking().boxed(),
         2 => serving().boxed(),
+        3 => linked().boxed(),
         2 => again().boxed(),
         1 => joining().boxed(),
         2 => announced_upload().boxed(),

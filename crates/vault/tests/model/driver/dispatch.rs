@@ -59,6 +59,23 @@ impl Driver {
             Call::TokenKeyRotate { operator, above } => {
                 return self.rotate(self.caller(who, Some(0)), *operator, *above);
             }
+            Call::ShareLinkCreate { .. } => return self.share_link_create(who, call),
+            Call::ShareLinkList { capsule } => {
+                let (capsule, real, who) = self.capsule_and_caller(*capsule, who);
+                self.share_link_list(who, capsule, &real);
+            }
+            Call::ShareLinkRevoke { capsule, secret } => {
+                return self.share_link_revoke(who, *capsule, *secret);
+            }
+            Call::ShareLinkOpen { secret, nonce } => {
+                return self.share_link_open(self.caller(who, Some(0)), *secret, *nonce);
+            }
+            Call::ShareLinkShow {
+                secret,
+                limit,
+                memory,
+                nth,
+            } => self.share_link_show(*secret, *limit, *memory, *nth),
             Call::VaultStatus { operator } if !self.memory.is_bounded() => {
                 self.vault_status(self.caller(who, Some(0)), *operator);
             }

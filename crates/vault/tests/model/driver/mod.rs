@@ -9,6 +9,7 @@ mod facts;
 mod people;
 mod picks;
 mod reading;
+mod share_links;
 mod status;
 mod tokens;
 mod trash;
@@ -22,10 +23,10 @@ use keepsake_vault::{Call as Context, Error, Means, Vault, limits};
 
 use self::reading::Walks;
 use crate::bounded::Bounded;
-use crate::calls::{Ask, Call, Claim, OnCapsule, Step, Subject, TokenPick, Who};
+use crate::calls::{Ask, Call, Claim, OnCapsule, Pick, Step, Subject, TokenPick, Who};
 use crate::model::{Answer, AssetId, BlobArg, MemoryId, Model, Quotas, Refusal, State, Token};
 use crate::names::Names;
-use crate::pools::{ANONYMOUS, principal};
+use crate::pools::{ANONYMOUS, SECRETS, principal};
 
 /// How often each method gave each kind of answer.
 pub type Coverage = BTreeMap<(&'static str, String), u64>;
@@ -58,6 +59,8 @@ const TAKES_ROOM: &[&str] = &[
     "memories_update",
     "access_grant",
     "capsules_update",
+    "share_links_create",
+    "share_links_open",
 ];
 
 /// Calls that the quota of bytes may refuse.
@@ -87,11 +90,14 @@ pub struct Driver {
     pub vault: Vault<Bounded>,
     pub model: Model,
     pub now: u64,
+    /// When the call under way was first sent.
+    sent_at: u64,
     pub capsules: Names<usize>,
     pub sessions: Names<usize>,
     pub blobs: Names<usize>,
     pub memories: Names<MemoryId>,
     pub assets: Names<AssetId>,
+    share_links: Names<usize>,
     finished: BTreeMap<usize, UploadFinishResult>,
     tokens: Vec<(Token, String)>,
     /// The number of the first key that tokens are made with.
@@ -133,11 +139,13 @@ impl Driver {
             vault,
             model,
             now: BORN,
+            sent_at: BORN,
             capsules: Names::new("a capsule"),
             sessions: Names::new("a session"),
             blobs: Names::new("a blob"),
             memories: Names::new("a memory"),
             assets: Names::new("an asset"),
+            share_links: Names::new("a share link"),
             finished: BTreeMap::new(),
             tokens: vec![],
             first_token_key,
@@ -153,6 +161,7 @@ impl Driver {
     /// Sends a step's call, and once more where it says so: the same answer then, and no second effect.
     pub fn step(&mut self, step: &Step) {
         self.now += step.later;
+        self.sent_at = self.now;
         self.counts = Counts {
             capsules: self.model.capsules.len(),
             sessions: self.model.sessions.len(),
@@ -353,6 +362,7 @@ impl Driver {
                 self.external_deletions(who, Some(capsule), &real);
                 self.trashed(who, Some(capsule), &real, 2);
                 self.capsule_status(who, Some(capsule), &real);
+                self.share_link_list(who, Some(capsule), &real);
             }
             for id in self.model.ever.clone() {
                 let real = self.memories.of(&id).to_owned();
@@ -364,6 +374,9 @@ impl Driver {
                     self.blob_read(who, BlobArg::Known(blob), &real, chunk);
                 }
             }
+        }
+        for secret in 0..SECRETS {
+            self.share_link_show(secret, 2, Pick::Nth(secret), 0);
         }
         for nth in 0..3 {
             self.http(&Call::Http {

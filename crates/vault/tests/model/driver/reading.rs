@@ -252,7 +252,7 @@ impl Driver {
         let is_live = self.model.memories.contains_key(&id);
         assert!(is_live, "listed, but deleted: {got:?}");
         let (known, readable) = self.header_of(who, &id, got);
-        self.links(got, &known, &readable);
+        self.links(got, &known, &readable, limits::LISTING_TOKEN_TTL);
         id
     }
 
@@ -307,27 +307,34 @@ impl Driver {
         (known, readable)
     }
 
-    fn links(&self, got: &MemoryHeader, known: &Memory, readable: &[Asset]) {
+    /// `lifetime`: how long the links' tokens live, in nanoseconds.
+    pub(super) fn links(
+        &self,
+        got: &MemoryHeader,
+        known: &Memory,
+        readable: &[Asset],
+        lifetime: u64,
+    ) {
         self.link(
             got,
             &got.assets.original,
             readable,
-            AssetType::Original,
-            AssetKind::Original,
+            (AssetType::Original, AssetKind::Original),
+            lifetime,
         );
         self.link(
             got,
             &got.assets.display,
             readable,
-            AssetType::Display,
-            AssetKind::Display,
+            (AssetType::Display, AssetKind::Display),
+            lifetime,
         );
         self.link(
             got,
             &got.assets.thumbnail,
             readable,
-            AssetType::Thumbnail,
-            AssetKind::Thumbnail,
+            (AssetType::Thumbnail, AssetKind::Thumbnail),
+            lifetime,
         );
         let small: Vec<String> = (known.assets.iter())
             .filter(|a| {
@@ -367,8 +374,8 @@ impl Driver {
         header: &MemoryHeader,
         got: &Option<AssetLink>,
         assets: &[Asset],
-        of: AssetType,
-        kind: AssetKind,
+        (of, kind): (AssetType, AssetKind),
+        lifetime: u64,
     ) {
         // External content has no link here; of several that have, which one counts is the vault's choice.
         let here = |a: &&Asset| {
@@ -399,9 +406,9 @@ impl Driver {
         let served = self.get(true, url, vec![]);
         self.served(std::slice::from_ref(asset), &served, Ask::Head);
         let left = link.expires_at_ns - u128::from(self.now);
-        let lifetime = u128::from(limits::LISTING_TOKEN_TTL);
+        let lifetime = u128::from(lifetime);
         assert!(
-            (lifetime - 1_000_000_000..=lifetime).contains(&left),
+            (lifetime.saturating_sub(1_000_000_000)..=lifetime).contains(&left),
             "{left} ns left"
         );
     }

@@ -12,6 +12,7 @@ mod facts;
 mod memories;
 mod people;
 mod removing;
+mod share_links;
 mod status;
 mod tokens;
 mod trash;
@@ -27,6 +28,7 @@ use keepsake_vault::limits;
 
 pub use access::{MANAGE, OWN, VIEW};
 pub use elsewhere::Address;
+pub use share_links::{Link, LinkAsked};
 pub use tokens::{Asked, Scope, Token};
 pub use uploads::{Announced, Begun, Status};
 
@@ -282,6 +284,8 @@ pub struct Model {
     pub trash: BTreeMap<MemoryId, Trashed>,
     /// What was deleted, and by whom, where somebody did.
     gone: BTreeMap<MemoryId, Option<usize>>,
+    /// By the numbers of their secrets.
+    pub links: BTreeMap<usize, Link>,
     /// Every memory there ever was, in the order of their first creation.
     pub ever: Vec<MemoryId>,
 }
@@ -301,6 +305,7 @@ impl Model {
             memories: BTreeMap::new(),
             trash: BTreeMap::new(),
             gone: BTreeMap::new(),
+            links: BTreeMap::new(),
             ever: vec![],
         }
     }
