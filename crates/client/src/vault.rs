@@ -6,6 +6,7 @@
 
 mod capsules;
 mod memories;
+mod share_links;
 mod uploads;
 
 use std::sync::Arc;

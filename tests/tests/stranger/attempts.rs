@@ -4,11 +4,11 @@ use candid::{Principal, encode_args};
 use keepsake_client::api::{
     AccessCondition, AccessEntry, AccessEvent, AssetType, BlobHosting, BlobRef, ByteBuf,
     CapsuleUpdateData, GrantSource, HttpRequest, MemoryUpdateData, PersonRef, ResourceRole,
-    UploadAnnouncement,
+    ShareSelection, UploadAnnouncement,
 };
 use keepsake_tests::content::{asset, memory, noise, sha256};
 
-use crate::furnish::{Ids, OPEN, STORAGE_KEY, inline, internal};
+use crate::furnish::{Ids, OPEN, STORAGE_KEY, inline, internal, share_link};
 use crate::{HELPER, OWNER, STRANGER};
 
 pub fn principal(person: u8) -> Principal {
@@ -78,6 +78,7 @@ pub fn attempts(ids: &Ids, own: Option<(&str, &str)>) -> Vec<Attempt> {
     uploading(&mut all, ids);
     changing(&mut all, ids);
     owning(&mut all, ids);
+    through_links(&mut all, ids);
     linking(&mut all);
     operating(&mut all);
     single_assets(&mut all, ids, own);
@@ -364,6 +365,36 @@ fn owning(all: &mut Attempts, ids: &Ids) {
         ] {
             all.push(method, text, encode_args((text, &stranger)));
         }
+    }
+}
+
+/// What share links show, and making and ending them.
+fn through_links(all: &mut Attempts, ids: &Ids) {
+    let secret = ByteBuf::from(ids.secret.clone());
+    let nonce = ByteBuf::from(b"nonce".to_vec());
+    all.push("share_links_open", "", encode_args((&secret, &nonce)));
+    let first = (&secret, None::<String>, None::<u32>);
+    all.push("share_links_memories", "", encode_args(first));
+    for text in ids.texts() {
+        all.push("share_links_memory", text, encode_args((&secret, text)));
+        for memory in &ids.memories {
+            let what = format!("{memory}, {text}");
+            let asset = (&secret, memory, text, 0u64, 100u32);
+            all.push("share_links_asset", &what, encode_args(asset));
+        }
+        let memories = ShareSelection::Memories(vec![text.to_owned()]);
+        for link in [
+            share_link(text, ShareSelection::Capsule, text.as_bytes()),
+            share_link(&ids.capsule, memories, text.as_bytes()),
+        ] {
+            all.push("share_links_create", text, encode_args((link,)));
+        }
+        all.push("share_links_list", text, encode_args((text,)));
+    }
+    for text in ids.texts() {
+        all.push("share_links_revoke", text, encode_args((text, &ids.link)));
+        let here = (&ids.capsule, text);
+        all.push("share_links_revoke", text, encode_args(here));
     }
 }
 

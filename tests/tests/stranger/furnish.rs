@@ -2,7 +2,10 @@
 
 use keepsake_client::{
     Content, NewContent, Uploader, Vault,
-    api::{AssetType, BlobHosting, ByteBuf, InlineAssetInput, InternalBlobAssetInput},
+    api::{
+        AssetType, BlobHosting, ByteBuf, InlineAssetInput, InternalBlobAssetInput, ShareLinkInput,
+        ShareSelection,
+    },
     assets_of,
 };
 use keepsake_tests::content::{asset, memory, noise, sha256};
@@ -22,6 +25,10 @@ pub struct Ids {
     pub sessions: [u64; 2],
     /// Where the owner's listing goes on.
     pub cursor: String,
+    /// A share link to the capsule.
+    pub link: String,
+    /// What is tried as the link's secret.
+    pub secret: Vec<u8>,
 }
 
 impl Ids {
@@ -31,8 +38,17 @@ impl Ids {
             .chain(&self.memories)
             .chain(&self.blobs)
             .chain(&self.assets)
+            .chain([&self.link])
             .map(String::as_str)
             .collect()
+    }
+
+    /// The same for who does not have the secret, and tries what the vault knows of it.
+    pub fn without_secret(self) -> Self {
+        Ids {
+            secret: sha256(&self.secret).to_vec(),
+            ..self
+        }
     }
 
     /// An answer without the names that were asked for, so that answers about different names compare.
@@ -46,6 +62,18 @@ impl Ids {
             text = text.replace(name, "…");
         }
         text.replace(&self.cursor, "…")
+    }
+}
+
+/// A share link to be made, with downloads.
+pub fn share_link(capsule: &str, selection: ShareSelection, secret: &[u8]) -> ShareLinkInput {
+    ShareLinkInput {
+        capsule_id: capsule.to_owned(),
+        secret_sha256: ByteBuf::from(sha256(secret).to_vec()),
+        selection,
+        expires_at: None,
+        allow_download: true,
+        title: None,
     }
 }
 
@@ -78,7 +106,7 @@ pub async fn upload(vault: &Vault, capsule: &str, bytes: Vec<u8>) -> String {
 }
 
 /// A capsule with everything that the interface can make: memories of inline, internal and external content, a blob that nothing
-/// references, an open and a finished session.
+/// references, an open and a finished session, a share link.
 pub async fn furnish(vault: &Vault) -> Ids {
     let capsule = vault.capsules_create(None).await.unwrap().id;
     let photo = upload(vault, &capsule, noise(1, 3_000)).await;
@@ -122,7 +150,12 @@ pub async fn furnish(vault: &Vault) -> Ids {
     }
     assert_eq!(assets.len(), 4);
     let page = vault.memories_list(&capsule, None, Some(1)).await.unwrap();
+    let secret = noise(3, 32);
+    let link = share_link(&capsule, ShareSelection::Capsule, &secret);
+    let link = vault.share_links_create(&link).await.unwrap().id;
     Ids {
+        link,
+        secret,
         capsule,
         memories: vec![note, pictured, outside],
         blobs: vec![photo, loose, done.blob_id],

@@ -4,7 +4,8 @@ use candid::{CandidType, Deserialize, Reserved, decode_one};
 use ic_agent::{AgentError, agent::RejectCode};
 use keepsake_client::api::{
     AssetCleanupResult, AssetRemovalResult, BulkDeleteResult, BulkResult, CapsuleHeader, Error,
-    HttpResponse, MemoryPresenceResult, Page, Person, TrashPage, UploadStatus,
+    HttpResponse, MemoryPresenceResult, Page, Person, ShareLink, SharedPage, TrashPage,
+    UploadStatus,
 };
 
 /// The error in an answer that must be one.
@@ -106,6 +107,10 @@ pub fn achieved(method: &str, reply: &[u8]) -> bool {
         }
         "memories_cleanup_assets_all" => {
             success(reply).is_some_and(|result: AssetCleanupResult| result.assets_cleaned > 0)
+        }
+        "share_links_list" => success(reply).is_some_and(|links: Vec<ShareLink>| !links.is_empty()),
+        "share_links_memories" => {
+            success(reply).is_some_and(|page: SharedPage| !page.items.is_empty())
         }
         "memories_trashed" => success(reply).is_some_and(|page: TrashPage| !page.items.is_empty()),
         "memories_delete_all" | "memories_trash_empty" => {
