@@ -133,12 +133,14 @@ pub async fn serve_backend(
                 }),
             );
         let (room, stopping) = (room.clone(), stopping.clone());
+        // Waited for until the connection has ended; the one that it looks at goes once it has been told.
+        let present = stopping.clone();
         tokio::spawn(async move {
             let _open = interface.metrics.connections.enter();
             if let Err(error) = attend(connection, &open_requests, &room, stopping).await {
                 tracing::debug!(%error, "a connection ended early");
             }
-            drop((permit, guest));
+            drop((permit, guest, present));
         });
     }
     drop((listener, stopping));

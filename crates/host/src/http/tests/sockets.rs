@@ -228,6 +228,36 @@ async fn garbage_is_answered() {
 }
 
 #[tokio::test]
+async fn shutdown_waits_for_open_requests_for_a_while() {
+    for answered in [true, false] {
+        let options = Options {
+            drain_timeout: Duration::from_secs(if answered { 30 } else { 1 }),
+            ..Options::default()
+        };
+        let server = Running::start(options).await;
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(head(10).as_bytes()).await.unwrap();
+        stream.write_all(b"01234").await.unwrap();
+        // Answered after the first request has begun.
+        let health = b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+        exchange(server.address, health).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let begun = Instant::now();
+        let stopping = tokio::spawn(server.stop());
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(!stopping.is_finished(), "a request is open");
+        if answered {
+            stream.write_all(b"56789").await.unwrap();
+            let mut reply = String::new();
+            stream.read_to_string(&mut reply).await.unwrap();
+            assert!(reply.starts_with("HTTP/1.1 400"), "{reply}");
+        }
+        stopping.await.unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(20));
+    }
+}
+
+#[tokio::test]
 async fn shutdown_does_not_wait_for_idle_connections() {
     let server = Running::start(Options::default()).await;
     let idle = TcpStream::connect(server.address).await.unwrap();
