@@ -6,6 +6,7 @@
 
 use super::{StoreError, UNIT_BYTES, View};
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 /// Bytes of a WebAssembly page, the unit stable memory grows by.
@@ -24,19 +25,44 @@ const UNIT: u64 = UNIT_BYTES as u64;
 
 type UnitData = [u8; UNIT_BYTES];
 
+/// Hashes the index of a unit or a page, of which a message looks up thousands. Indices are the canister's choice, who slows down nobody but
+/// itself with bad ones.
+#[derive(Default)]
+struct IndexHasher(u64);
+
+impl Hasher for IndexHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, index: u64) {
+        // 2^64 divided by the golden ratio: neighbours land far apart. Tables take low bits and high ones, so that the halves are mixed.
+        let spread = (self.0 ^ index).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = spread ^ (spread >> 32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+type ByIndex = BuildHasherDefault<IndexHasher>;
+
 /// Changed units, by index.
 #[derive(Default)]
 pub struct Overlay {
     /// Where the database has the unit of index 0; see [`super::generations`].
     base: u64,
-    units: HashMap<u64, Box<UnitData>>,
+    units: HashMap<u64, Box<UnitData>, ByIndex>,
 }
 
 impl Overlay {
     pub(super) fn new(base: u64) -> Overlay {
         Overlay {
             base,
-            units: HashMap::new(),
+            units: HashMap::default(),
         }
     }
 
@@ -91,7 +117,7 @@ pub struct StableMemory {
     group_pages: u64,
     message: Overlay,
     message_pages: u64,
-    message_dirty: HashSet<u64>,
+    message_dirty: HashSet<u64, ByIndex>,
     /// WebAssembly pages beyond which it does not grow.
     max_pages: u64,
 }
@@ -109,7 +135,7 @@ impl StableMemory {
             group_pages: pages,
             message: Overlay::default(),
             message_pages: pages,
-            message_dirty: HashSet::new(),
+            message_dirty: HashSet::default(),
             max_pages: MAX_STABLE_PAGES,
         }
     }
@@ -161,8 +187,12 @@ impl StableMemory {
         while !rest.is_empty() {
             let (index, start) = (at / UNIT, (at % UNIT) as usize);
             let (part, tail) = rest.split_at(rest.len().min(UNIT_BYTES - start));
-            self.writable(index, part.len() == UNIT_BYTES)?[start..start + part.len()]
-                .copy_from_slice(part);
+            match <&UnitData>::try_from(part) {
+                Ok(whole) => self.replace(index, whole)?,
+                Err(_) => {
+                    self.writable(index)?[start..start + part.len()].copy_from_slice(part);
+                }
+            }
             at += part.len() as u64;
             rest = tail;
         }
@@ -246,14 +276,23 @@ impl StableMemory {
         Ok(located.map(|data| unsafe { &*data }))
     }
 
-    /// A unit to write to; its old content is not read where all of it is about to be replaced.
-    fn writable(&mut self, index: u64, replaced: bool) -> Result<&mut UnitData, StableError> {
+    /// Replaces the content of a unit, which is not read.
+    fn replace(&mut self, index: u64, content: &UnitData) -> Result<(), StableError> {
+        if let Some(unit) = self.message.units.get_mut(&index) {
+            unit.copy_from_slice(content);
+            return Ok(());
+        }
+        self.check_room()?;
+        self.message.units.insert(index, Box::new(*content));
+        Ok(())
+    }
+
+    /// A unit to write to a part of.
+    fn writable(&mut self, index: u64) -> Result<&mut UnitData, StableError> {
         if !self.message.units.contains_key(&index) {
-            if self.message.bytes() + UNIT_BYTES > MAX_MESSAGE_BYTES {
-                return Err(StableError::TooMuch);
-            }
+            self.check_room()?;
             let mut data = Box::new([0; UNIT_BYTES]);
-            if !replaced && let Some(old) = self.accepted(index)? {
+            if let Some(old) = self.accepted(index)? {
                 data.copy_from_slice(old);
             }
             self.message.units.insert(index, data);
@@ -264,5 +303,12 @@ impl StableMemory {
             .units
             .entry(index)
             .or_insert_with(|| Box::new([0; UNIT_BYTES])))
+    }
+
+    fn check_room(&self) -> Result<(), StableError> {
+        match self.message.bytes() + UNIT_BYTES <= MAX_MESSAGE_BYTES {
+            true => Ok(()),
+            false => Err(StableError::TooMuch),
+        }
     }
 }
