@@ -2,32 +2,32 @@
 //!
 //! First the host's part: the database's structure and the checksum of every unit and record. Then the canister is started without a trace. Then
 //! the vault's part: every content read back and held against its SHA-256, every memory's assets against their contents. The last is done by
-//! this program's own reading of the stored layout, so that it needs nobody's key and runs at the machine's speed.
+//! this program's own reading of the stored layout, so that it needs nobody's key and runs at the machine's speed. Last the same of every
+//! snapshot in the folder.
 //!
 //! The folder is locked meanwhile and nothing in it is changed. What cannot be read does not end the rest.
 
-use std::{
-    any::Any,
-    cell::RefCell,
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    path::{Path, PathBuf},
-};
+mod memory;
+
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use ic_stable_structures::Memory;
 use indicatif::{ProgressBar, ProgressStyle};
 use keepsake_host::{
     check::{AtRest, CheckError},
-    store::{FolderError, StableError, StableMemory, StoreError, WASM_PAGE},
+    engine::Config,
+    snapshot::Layout,
+    store::{FolderError, StoreError},
 };
 use keepsake_vault::Vault;
 use serde::Serialize;
 
 use crate::{
-    Outcome, args,
+    Outcome, args, operation,
     output::{self, Output},
     paths,
 };
+use memory::{Content, guarded};
 
 /// Memories named that a damaged content belongs to.
 const NAMED: usize = 5;
@@ -57,10 +57,25 @@ struct Report {
     /// Memories and assets looked at.
     memories: u64,
     assets: u64,
+    /// The canister's snapshots, each with what was found in it.
+    snapshots: Vec<Saved>,
     problem_count: u64,
     /// In words; at most 200 of each part.
     problems: Vec<String>,
     not_checked: Vec<String>,
+}
+
+/// What was found in a snapshot. Its problems are among the report's.
+#[derive(Debug, Serialize)]
+struct Saved {
+    name: String,
+    /// When it was taken, where that can be read.
+    taken_at: Option<String>,
+    sound: bool,
+    /// Contents read back and right, and their bytes.
+    contents: u64,
+    bytes: u64,
+    memories: u64,
 }
 
 impl Report {
@@ -92,7 +107,9 @@ pub async fn run(check: args::Check, output: &mut Output) -> Result<Outcome> {
 }
 
 fn examine(state: &Path) -> Result<Report> {
-    let at_rest = AtRest::open(state).map_err(|error| match &error {
+    let mut config = Config::new(state);
+    config.code_cache = operation::code_cache();
+    let at_rest = AtRest::open(config).map_err(|error| match &error {
         CheckError::Folder(FolderError::Locked(folder)) => {
             anyhow!("{} is being served; stop that first", folder.display())
         }
@@ -125,6 +142,14 @@ fn examine(state: &Path) -> Result<Report> {
                 .into(),
         );
     }
+    match at_rest.snapshots() {
+        Ok(snapshots) => {
+            for snapshot in snapshots {
+                look_at_snapshot(&at_rest, &snapshot, &mut report, &progress);
+            }
+        }
+        Err(error) => report.not_checked.push(format!("the snapshots: {error}")),
+    }
     progress.finish_and_clear();
     report.sound = report.problem_count == 0 && report.not_checked.is_empty();
     Ok(report)
@@ -151,13 +176,53 @@ fn start_and_read(at_rest: &AtRest, report: &mut Report, progress: &ProgressBar)
         }
     };
     match memory {
-        Ok(memory) => read_contents(memory, report, progress),
+        Ok(memory) => read_contents(memory.into(), report, progress),
         Err(error) => report.not_checked.push(format!("the contents: {error}")),
     }
 }
 
-fn read_contents(memory: StableMemory, report: &mut Report, progress: &ProgressBar) {
-    let vault = match guarded(|| Vault::open(Content(RefCell::new(memory)))) {
+/// Checks a snapshot as far as it can be: it has no checksums, but what it keeps has.
+fn look_at_snapshot(
+    at_rest: &AtRest,
+    layout: &Layout,
+    report: &mut Report,
+    progress: &ProgressBar,
+) {
+    let name = layout
+        .dir()
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    progress.set_message(format!("snapshot {name}"));
+    let mut found = Report::default();
+    let mut taken_at = None;
+    match at_rest.snapshot(layout) {
+        Ok(snapshot) => {
+            taken_at = output::rfc3339(snapshot.metadata().taken_at_timestamp);
+            read_contents(snapshot.into(), &mut found, progress);
+        }
+        Err(error) => found.problem(error.to_string()),
+    }
+    let of_snapshot = |what: String| format!("snapshot {name}: {what}");
+    report.problem_count += found.problem_count;
+    report
+        .problems
+        .extend(found.problems.into_iter().map(of_snapshot));
+    report
+        .not_checked
+        .extend(found.not_checked.iter().cloned().map(of_snapshot));
+    report.snapshots.push(Saved {
+        sound: found.problem_count == 0 && found.not_checked.is_empty(),
+        name,
+        taken_at,
+        contents: found.contents,
+        bytes: found.bytes,
+        memories: found.memories,
+    });
+}
+
+fn read_contents(memory: Content, report: &mut Report, progress: &ProgressBar) {
+    let vault = match guarded(|| Vault::open(memory)) {
         Ok(Ok(vault)) => vault,
         Ok(Err(error)) => {
             let known =
@@ -241,61 +306,6 @@ fn read_contents(memory: StableMemory, report: &mut Report, progress: &ProgressB
     }
 }
 
-/// Stable memory for the vault's own code. What cannot be read unwinds to [`guarded`]: the trait has no room for errors, and nothing may be
-/// decoded from what is not there.
-struct Content(RefCell<StableMemory>);
-
-/// Why something could not be read, on its way to [`guarded`].
-struct Unreadable(String);
-
-impl Content {
-    fn fail(error: &StableError) -> ! {
-        resume_unwind(Box::new(Unreadable(match error {
-            StableError::Store(StoreError::Damaged(what)) => {
-                format!("{what} is not what was written")
-            }
-            error => error.to_string(),
-        })))
-    }
-}
-
-impl Memory for Content {
-    fn size(&self) -> u64 {
-        debug_assert_eq!(WASM_PAGE, 65_536);
-        self.0.borrow().pages()
-    }
-
-    fn grow(&self, pages: u64) -> i64 {
-        let grown = self.0.borrow_mut().grow(pages);
-        grown.and_then(|old| i64::try_from(old).ok()).unwrap_or(-1)
-    }
-
-    fn read(&self, offset: u64, into: &mut [u8]) {
-        let read = self.0.borrow_mut().read(offset, into);
-        if let Err(error) = read {
-            Content::fail(&error);
-        }
-    }
-
-    /// Opening writes the headers of regions that were never used; it stays in memory.
-    fn write(&self, offset: u64, bytes: &[u8]) {
-        let written = self.0.borrow_mut().write(offset, bytes);
-        if let Err(error) = written {
-            Content::fail(&error);
-        }
-    }
-}
-
-/// Does something with the vault that may meet what cannot be read.
-fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|cause: Box<dyn Any + Send>| {
-        match cause.downcast::<Unreadable>() {
-            Ok(unreadable) => unreadable.0,
-            Err(_) => "it cannot be decoded".to_owned(),
-        }
-    })
-}
-
 fn print(report: &Report, output: &mut Output) -> Result<()> {
     for problem in &report.problems {
         output.line(&format!("DAMAGED      {}", output::printable(problem)))?;
@@ -313,6 +323,16 @@ fn print(report: &Report, output: &mut Output) -> Result<()> {
         counted(report.assets, "asset", "assets"),
         counted(report.memories, "memory", "memories"),
     ))?;
+    for snapshot in &report.snapshots {
+        output.line(&format!(
+            "snapshot {} of {}: {} contents ({}), {} checked",
+            snapshot.name,
+            snapshot.taken_at.as_deref().unwrap_or("an unknown time"),
+            snapshot.contents,
+            output::bytes(snapshot.bytes),
+            counted(snapshot.memories, "memory", "memories"),
+        ))?;
+    }
     if report.units_without_checksum > 0 {
         output.line(&format!(
             "{} units were written before there were checksums; they get one when they are written again",

@@ -75,6 +75,11 @@ fn main() -> ExitCode {
         }
     };
     let json = args.common.json;
+    // Others note what is done, or find it done.
+    let begins_anew = matches!(
+        args.command,
+        Command::Check(_) | Command::Verify(_) | Command::Get(_)
+    );
     let result = runtime.block_on(run(args));
     // Work of a cancelled run may still be on blocking threads; nothing of it is waited for.
     runtime.shutdown_background();
@@ -82,7 +87,14 @@ fn main() -> ExitCode {
         Ok(Outcome::AllWell) => ExitCode::SUCCESS,
         Ok(Outcome::SomethingWrong) => ExitCode::FAILURE,
         Ok(Outcome::Interrupted) => {
-            eprintln!("keepsake: interrupted; the same command goes on from here");
+            eprintln!(
+                "keepsake: interrupted; the same command {}",
+                if begins_anew {
+                    "begins anew"
+                } else {
+                    "goes on from here"
+                }
+            );
             ExitCode::from(INTERRUPTED)
         }
         Err(error) if is_closed_pipe(&error) => ExitCode::from(CLOSED_PIPE),

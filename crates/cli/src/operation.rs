@@ -1,13 +1,21 @@
-//! What `keepsake serve` has with whoever operates it: its log on standard error, and what it tells the service manager.
+//! What `keepsake serve` has with whoever operates it: its log on standard error, what it tells the service manager, and a folder for compiled
+//! modules where one is named.
 //!
 //! The log says what the host does and how requests were answered, never what was in them.
 
-use std::{env, io, os::unix::net::UnixDatagram};
+use std::{env, io, os::unix::net::UnixDatagram, path::PathBuf};
 
 use anyhow::{Context, Result};
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{LogFormat, Logging};
+
+/// The folder where compiled modules are kept besides the state folder's, if `KEEPSAKE_CODE_CACHE` names one: for whoever starts many vaults.
+pub fn code_cache() -> Option<PathBuf> {
+    env::var_os("KEEPSAKE_CODE_CACHE")
+        .filter(|name| !name.is_empty())
+        .map(PathBuf::from)
+}
 
 /// Writes the log from now on, as asked for.
 pub fn start_log(logging: &Logging) -> Result<()> {

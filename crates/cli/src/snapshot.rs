@@ -24,6 +24,7 @@ use keepsake_host::{
 use crate::{
     Outcome,
     args::{Common, LoadSnapshot, SaveSnapshot, Snapshot},
+    operation,
     output::{self, Output},
     paths,
 };
@@ -80,7 +81,8 @@ fn save(
 ) -> Result<Summary> {
     let state = state(args.state)?;
     let to = Layout::new(&args.dir);
-    let config = Config::new(&state);
+    let mut config = Config::new(&state);
+    config.code_cache = operation::code_cache();
     let saved = snapshot::save(&config, &to, args.update, &mut watch).map_err(|error| {
         anyhow!(match &error {
             SnapshotError::Exists(dir) => format!(
@@ -114,6 +116,7 @@ fn load(
     let mut config = Config::new(&state);
     config.canister_id = canister_id;
     config.keep_unfinished_load = true;
+    config.code_cache = operation::code_cache();
     let engine = Engine::open(config).map_err(|error| match &error {
         OpenError::Folder(FolderError::Locked(_)) => anyhow!(
             "{} is being served; stop that first, or send the snapshot to it with `icp canister snapshot upload` and `restore`",

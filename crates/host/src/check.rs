@@ -5,11 +5,13 @@
 
 use crate::engine::{Config, NO_ARGUMENTS, canister_runtime, start_instance, surroundings};
 use crate::runtime::{CompiledModule, ModuleError};
+use crate::snapshot::{Layout, SnapshotAtRest, SnapshotError};
 use crate::store::{
     Audit, Folder, FolderError, ReadError, Reader, StableMemory, StoreError, audit,
 };
+use candid::Principal;
+use std::fs;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Why a state folder could not be checked, or its canister not started.
@@ -47,12 +49,11 @@ pub struct AtRest {
 }
 
 impl AtRest {
-    /// Takes the folder for itself.
+    /// Takes the configuration's state folder for itself.
     ///
     /// # Errors
     /// [`FolderError::Locked`] while it is served, [`FolderError::Foreign`] where it is none, [`FolderError::OtherVersion`].
-    pub fn open(state_dir: impl Into<PathBuf>) -> Result<AtRest, CheckError> {
-        let config = Config::new(state_dir);
+    pub fn open(config: Config) -> Result<AtRest, CheckError> {
         let folder = Folder::hold(&config.state_dir)?;
         Ok(AtRest { config, folder })
     }
@@ -114,5 +115,42 @@ impl AtRest {
         let view = Reader::open(&self.config.state_dir)?.into_view();
         let pages = view.canister()?.map_or(0, |record| record.stable_pages);
         Ok(StableMemory::new(view, None, pages))
+    }
+
+    /// The folders of the canister's snapshots, in the order they were made. What was cut off while it was made or removed is none: the next start
+    /// removes it.
+    ///
+    /// # Errors
+    /// Where their folder cannot be read.
+    pub fn snapshots(&self) -> io::Result<Vec<Layout>> {
+        let entries = match fs::read_dir(self.folder.snapshots()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut numbers = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name();
+            let number = name
+                .to_str()
+                .and_then(|name| u64::from_str_radix(name, 16).ok());
+            numbers.extend(number.map(|number| (number, entry.path())));
+        }
+        numbers.sort_unstable();
+        Ok(numbers
+            .into_iter()
+            .map(|(_, path)| Layout::new(path))
+            .collect())
+    }
+
+    /// Opens one of [`AtRest::snapshots`], with what [`SnapshotAtRest::open`] checks.
+    ///
+    /// # Errors
+    /// Those of [`SnapshotAtRest::open`].
+    pub fn snapshot(&self, from: &Layout) -> Result<SnapshotAtRest, SnapshotError> {
+        // Nothing is executed, so that it does not matter whose it is.
+        let runtime = canister_runtime(&self.config, Principal::anonymous())
+            .map_err(|error| SnapshotError::Machine(format!("{error:#}")))?;
+        SnapshotAtRest::open(from, &runtime, &self.folder.cache())
     }
 }

@@ -2,7 +2,7 @@
 //! a machine and the Internet Computer, and between machines.
 //!
 //! [`layout`] names the files and reads and writes their parts; [`write`] puts a canister's state there, [`read`] takes one from there,
-//! [`save`] saves the state in a state folder, whether it is served or not. What is in a snapshot is everything the canister has, secrets
+//! [`save`] saves the state in a state folder, whether it is served or not, [`SnapshotAtRest`] looks at one without loading it. What is in a snapshot is everything the canister has, secrets
 //! included: files are readable by their owner only.
 //!
 //! Invariants: a directory without `metadata.json` is no snapshot, and that file is written last, so that what was cut off is never taken for whole;
@@ -10,10 +10,12 @@
 
 pub mod layout;
 pub(crate) mod read;
+mod rest;
 mod save;
 pub(crate) mod write;
 
 pub use layout::{Layout, Metadata};
+pub use rest::SnapshotAtRest;
 pub use save::{Saved, save};
 
 use crate::runtime::ModuleError;

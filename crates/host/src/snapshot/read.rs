@@ -85,39 +85,12 @@ pub fn load(
     cache: &Path,
     watch: &mut Watch<'_>,
 ) -> Result<Loaded, SnapshotError> {
-    let metadata = from.read_metadata()?;
-    check_metadata(&metadata, runtime.max_heap_bytes() as u64)?;
-    let sized = |part: Part, size: u64, what: &str| match part.size() == size {
-        true => Ok(part),
-        false => Err(SnapshotError::Invalid(format!(
-            "its {what} has {} bytes, and the metadata say {size}",
-            part.size()
-        ))),
-    };
-    let module = sized(
-        Part::read(from.module())?,
-        metadata.wasm_module_size,
-        "module",
-    )?;
-    // A canister without memory may have no file for it.
-    let heap = match metadata.wasm_memory_size {
-        0 => None,
-        size => Some(sized(Part::read(from.heap())?, size, "heap")?),
-    };
-    let stable = match metadata.stable_memory_size {
-        0 => None,
-        size => Some(sized(Part::read(from.stable())?, size, "stable memory")?),
-    };
-    if metadata.wasm_chunk_store.len() > MAX_CHUNKS {
-        return Err(SnapshotError::Invalid(format!(
-            "it has more than {MAX_CHUNKS} chunks"
-        )));
-    }
-    for chunk in &metadata.wasm_chunk_store {
-        check_chunk(from, &chunk.hash)?;
-    }
-    let mut wasm = vec![0; metadata.wasm_module_size as usize];
-    module.get(0, &mut wasm)?;
+    let Parts {
+        metadata,
+        wasm,
+        heap,
+        stable,
+    } = Parts::open(from, runtime.max_heap_bytes() as u64)?;
     let module = Arc::new(CompiledModule::new(runtime, &wasm, cache)?);
     let globals = layout::globals_from_metadata(&metadata.globals, module.visible_globals_count())?;
     let mut meter = Meter {
@@ -161,6 +134,65 @@ pub fn load(
             CanisterTimer::Active(due) => due,
         }),
     })
+}
+
+/// The files of a snapshot, each as long as its metadata say.
+pub struct Parts {
+    pub metadata: Metadata,
+    pub wasm: Vec<u8>,
+    /// `None` where it has none.
+    pub heap: Option<Part>,
+    /// `None` where it has none.
+    pub stable: Option<Part>,
+}
+
+impl Parts {
+    /// Opens a snapshot and checks everything of it that can be told without running it, but for the content of its memories.
+    ///
+    /// # Errors
+    /// [`SnapshotError::NotASnapshot`], [`SnapshotError::Invalid`], [`SnapshotError::Io`].
+    pub fn open(from: &Layout, max_heap_bytes: u64) -> Result<Parts, SnapshotError> {
+        let metadata = from.read_metadata()?;
+        check_metadata(&metadata, max_heap_bytes)?;
+        let sized = |part: Part, size: u64, what: &str| match part.size() == size {
+            true => Ok(part),
+            false => Err(SnapshotError::Invalid(format!(
+                "its {what} has {} bytes, and the metadata say {size}",
+                part.size()
+            ))),
+        };
+        let module = sized(
+            Part::read(from.module())?,
+            metadata.wasm_module_size,
+            "module",
+        )?;
+        // A canister without memory may have no file for it.
+        let heap = match metadata.wasm_memory_size {
+            0 => None,
+            size => Some(sized(Part::read(from.heap())?, size, "heap")?),
+        };
+        let stable = match metadata.stable_memory_size {
+            0 => None,
+            size => Some(sized(Part::read(from.stable())?, size, "stable memory")?),
+        };
+        if metadata.wasm_chunk_store.len() > MAX_CHUNKS {
+            return Err(SnapshotError::Invalid(format!(
+                "it has more than {MAX_CHUNKS} chunks"
+            )));
+        }
+        for chunk in &metadata.wasm_chunk_store {
+            check_chunk(from, &chunk.hash)?;
+        }
+        // Bounded by `check_metadata`.
+        let mut wasm = vec![0; metadata.wasm_module_size as usize];
+        module.get(0, &mut wasm)?;
+        Ok(Parts {
+            metadata,
+            wasm,
+            heap,
+            stable,
+        })
+    }
 }
 
 fn check_chunk(from: &Layout, hash: &[u8]) -> Result<(), SnapshotError> {
