@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use candid::Principal;
 use clap::{Parser, Subcommand, ValueEnum};
+use keepsake_host::http::Network;
 
 use crate::{export, import, link, mirror, search, share, shell, trash, tree, verify};
 
@@ -226,6 +227,14 @@ pub struct Bounds {
     /// Requests a second of one principal, likewise
     #[arg(long, value_name = "NUMBER", default_value_t = 5_000)]
     pub principal_rate: u32,
+    /// A proxy, by its address or network such as 192.0.2.0/24, whose X-Forwarded-For says whose address a request came from; may be given
+    /// several times
+    #[arg(long, value_name = "NETWORK")]
+    pub trust_proxy: Vec<Network>,
+    /// Root key, in hex, of a network whose canisters may sign for their users, besides the Internet Computer: that of an Internet Identity
+    /// for tests, say
+    #[arg(long, value_name = "ROOT KEY")]
+    pub trust_network: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

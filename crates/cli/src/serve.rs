@@ -15,6 +15,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use keepsake_client::{DEFAULT_CANISTER_ID, api::InitArgs};
 use keepsake_host::{
     certificate::Certification,
+    crypto::root_key::is_root_key,
     engine::{Config, Engine, Installed},
     http,
     runtime::RunState,
@@ -36,7 +37,7 @@ const NO_WASM: &str = "no vault canister is built into this keepsake; run `cargo
 
 pub async fn run(serve: Serve, common: &Common, output: &mut Output) -> Result<Outcome> {
     operation::start_log(&serve.logging)?;
-    let options = options(&serve.bounds);
+    let options = options(&serve.bounds)?;
     let state = match serve.state {
         Some(folder) => folder,
         None => paths::state()?,
@@ -73,7 +74,8 @@ pub async fn run(serve: Serve, common: &Common, output: &mut Output) -> Result<O
         installed,
         certification,
     } = started;
-    announce(output, &engine, address, &state, installed)?;
+    let root_key = hex::encode(certification.root_key().der());
+    announce(output, &engine, address, &state, installed, &root_key)?;
     tracing::info!(%address, canister = %engine.canister_id(), "serving");
     operation::notify(operation::Moment::Ready);
     http::serve_backend(
@@ -95,25 +97,33 @@ pub async fn run(serve: Serve, common: &Common, output: &mut Output) -> Result<O
 }
 
 /// What the interface allows its clients.
-fn options(bounds: &Bounds) -> http::Options {
+fn options(bounds: &Bounds) -> Result<http::Options> {
     let rate = |per_second: u32| {
         (per_second > 0).then(|| http::Rate {
             per_second,
             burst: per_second.saturating_mul(4),
         })
     };
-    http::Options {
+    let mut options = http::Options {
         // No platform that this runs on has shorter words.
         max_connections: usize::try_from(bounds.max_connections).unwrap_or(usize::MAX),
         peer_rate: rate(bounds.peer_rate),
         principal_rate: rate(bounds.principal_rate),
+        trusted_proxies: bounds.trust_proxy.clone(),
         metrics: match bounds.metrics {
             Metrics::Local => http::MetricsAccess::Local,
             Metrics::Anyone => http::MetricsAccess::Anyone,
             Metrics::Nobody => http::MetricsAccess::Nobody,
         },
         ..http::Options::default()
+    };
+    for key in &bounds.trust_network {
+        let der = hex::decode(key).ok().filter(|der| is_root_key(der));
+        options.trusted_networks.push(der.with_context(|| {
+            format!("--trust-network {key:?} is no root key; it is told in hex, of 266 digits")
+        })?);
     }
+    Ok(options)
 }
 
 /// The canister to run: the file named, or the one built in, if any.
@@ -159,6 +169,7 @@ fn start(
 ) -> Result<Started> {
     let mut config = Config::new(state);
     config.canister_id = common.canister_id;
+    config.code_cache = operation::code_cache();
     let engine = Engine::open(config)?;
     let mut controllers = controllers.to_vec();
     if engine.state().controllers.is_empty() {
@@ -214,6 +225,7 @@ fn announce(
     address: SocketAddr,
     state: &Path,
     installed: Installed,
+    root_key: &str,
 ) -> io::Result<()> {
     let url = reachable_url(address);
     let canister_id = engine.canister_id().to_text();
@@ -227,6 +239,7 @@ fn announce(
         return output.json(&serde_json::json!({
             "url": url,
             "canister_id": canister_id,
+            "root_key": root_key,
             "state": state.to_string_lossy(),
             "vault": code,
         }));
@@ -236,6 +249,7 @@ fn announce(
     output.line(&format!("  canister id  {canister_id}"))?;
     output.line(&format!("  state        {}", state.display()))?;
     output.line(&format!("  vault        {words}"))?;
+    output.line(&format!("  root key     {root_key}"))?;
     output.line("")?;
     output.line("Try, in another terminal:")?;
     for command in next_commands(&url, &canister_id) {
@@ -345,12 +359,13 @@ impl Stop {
         }
         eprintln!("keepsake: stopping");
         operation::notify(operation::Moment::Stopping);
-        // Whoever asks again does not want to wait. What was acknowledged is on disk by then in any case.
+        // Whoever asks again does not want to wait. What was acknowledged is on the disk by then in any case.
         tokio::spawn(async move {
             tokio::select! {
                 _ = self.interrupt.recv() => {}
                 _ = self.terminate.recv() => {}
             }
+            eprintln!("keepsake: stopped without waiting for open requests");
             std::process::exit(1);
         });
     }
