@@ -52,6 +52,11 @@ pub fn vault_module_tagged(tag: &str) -> Vec<u8> {
     module
 }
 
+/// Where compiled canisters are kept for all tests, so that each is compiled once and not at the start of every vault.
+pub fn code_cache() -> PathBuf {
+    target().join("code-cache")
+}
+
 /// The `keepsake` command: what `KEEPSAKE_BIN` names, else the one built beside this test.
 pub fn keepsake() -> PathBuf {
     let this = std::env::current_exe().expect("a test knows its own path");

@@ -78,6 +78,7 @@ pub fn keepsake(account: &Path) -> Command {
         .env_clear()
         .env("HOME", account)
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("KEEPSAKE_CODE_CACHE", artefacts::code_cache())
         .current_dir(account)
         .stdin(Stdio::null());
     command
@@ -100,6 +101,19 @@ pub fn run_and_kill<A: AsRef<OsStr>>(account: &Path, args: impl IntoIterator<Ite
         .recv_timeout(DEADLINE)
         .expect("it says something or ends");
     running.signal(libc::SIGKILL);
+    running.wait()
+}
+
+/// Runs `keepsake` with `args` and presses Ctrl-C (SIGINT) once it is running, wherever it is by then.
+pub fn run_and_interrupt<A: AsRef<OsStr>>(
+    account: &Path,
+    args: impl IntoIterator<Item = A>,
+) -> Ended {
+    let mut command = keepsake(account);
+    command.args(args);
+    let mut running = Running::start(&mut command);
+    running.wait_until_it_catches(libc::SIGINT);
+    running.signal(libc::SIGINT);
     running.wait()
 }
 
@@ -151,6 +165,22 @@ impl Running {
             status,
             stdout: text(&mut self.stdout),
             stderr: text(&mut self.stderr),
+        }
+    }
+
+    /// Waits until the process has a handler for the signal, or has ended.
+    fn wait_until_it_catches(&mut self, signal: libc::c_int) {
+        let begun = Instant::now();
+        while begun.elapsed() < DEADLINE && self.child.try_wait().is_ok_and(|end| end.is_none()) {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+            let caught = status.as_deref().unwrap_or("").lines().find_map(|line| {
+                let mask = line.strip_prefix("SigCgt:")?.trim();
+                u64::from_str_radix(mask, 16).ok()
+            });
+            if caught.is_some_and(|caught| caught >> (signal - 1) & 1 == 1) {
+                return;
+            }
+            thread::sleep(POLL);
         }
     }
 
@@ -261,6 +291,14 @@ impl Served {
     /// What Ctrl-C does.
     pub fn interrupt(mut self) -> Ended {
         self.running.signal(libc::SIGINT);
+        self.running.wait()
+    }
+
+    /// Asks it to stop, and to stop at once a moment later.
+    pub fn terminate_twice(mut self, pause: Duration) -> Ended {
+        self.running.signal(libc::SIGTERM);
+        thread::sleep(pause);
+        self.running.signal(libc::SIGTERM);
         self.running.wait()
     }
 

@@ -10,7 +10,7 @@ use keepsake_host::{
 };
 use tempfile::TempDir;
 
-use crate::artefacts::vault_module;
+use crate::artefacts::{code_cache, vault_module};
 
 /// A vault that is gone when this is dropped.
 pub struct Home {
@@ -23,7 +23,9 @@ impl Home {
     /// A new, empty vault on a free port.
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().expect("temporary folders can be made");
-        let engine = Engine::open(Config::new(folder.path())).expect("the folder is usable");
+        let mut config = Config::new(folder.path());
+        config.code_cache = Some(code_cache());
+        let engine = Engine::open(config).expect("the folder is usable");
         let installed = install(&engine, vault_module())
             .await
             .expect("the canister installs");

@@ -3,7 +3,7 @@
 use std::fs;
 
 use keepsake_tests::{
-    command::{Ended, run},
+    command::{Ended, run, run_and_interrupt},
     content::noise,
 };
 
@@ -99,4 +99,80 @@ fn a_changed_bit_is_found_named_and_served_to_nobody() {
             account.run(&["get", id, "-o", "out", "--json"]).ok();
         }
     }
+}
+
+#[test]
+fn an_interrupted_check_says_that_the_next_one_begins_anew() {
+    let (account, _, _) = stopped();
+    let ended = run_and_interrupt(account.folder.path(), STATE);
+    // It may have been faster.
+    if ended.code() == Some(130) {
+        assert!(ended.stderr.contains("begins anew"), "{ended:#?}");
+        assert!(!ended.stderr.contains("goes on"), "{ended:#?}");
+    }
+    check(&account, &[]).ok();
+}
+
+#[test]
+fn snapshots_in_the_state_folder_are_verified_too() {
+    let (account, film, memory) = stopped();
+    let snapshots = account.path("state/snapshots");
+    fs::create_dir(&snapshots).unwrap();
+    let saved = |name: &str| {
+        let to = format!("state/snapshots/{name}");
+        let args = ["snapshot", "save", &to, "--state", "state"];
+        run(account.folder.path(), args).ok();
+        snapshots.join(name)
+    };
+    saved("0000000000000001");
+    let rotten = saved("0000000000000002");
+    let short = saved("0000000000000003");
+    // What a crash has left is none.
+    fs::create_dir(snapshots.join("0000000000000004.aside")).unwrap();
+    let report = check(&account, &["--json"]).ok().json();
+    assert_eq!(report["sound"], true, "{report}");
+    let found = report["snapshots"].as_array().unwrap();
+    assert_eq!(found.len(), 3, "{report}");
+    for snapshot in found {
+        assert_eq!(snapshot["sound"], true, "{report}");
+        assert_eq!(snapshot["contents"], report["contents"], "{report}");
+        assert_eq!(snapshot["memories"], 3, "{report}");
+    }
+
+    let file = rotten.join("stable_memory.bin");
+    let mut content = fs::read(&file).unwrap();
+    let at = content
+        .windows(64)
+        .position(|part| part == &film[2_000_000..2_000_064])
+        .unwrap();
+    content[at] ^= 0x40;
+    fs::write(&file, &content).unwrap();
+    let file = short.join("stable_memory.bin");
+    fs::write(&file, &content[..content.len() - 65_536]).unwrap();
+    let ended = check(&account, &["--json"]);
+    assert_eq!(ended.code(), Some(1), "{ended:#?}");
+    let report = ended.json();
+    let problems: Vec<&str> = report["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|problem| problem.as_str().unwrap())
+        .collect();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(
+        problems[0].starts_with("snapshot 0000000000000002: content "),
+        "{problems:?}"
+    );
+    assert!(problems[0].contains(&memory), "{problems:?}");
+    assert!(
+        problems[1].starts_with("snapshot 0000000000000003: "),
+        "{problems:?}"
+    );
+    let sound: Vec<bool> = report["snapshots"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|snapshot| snapshot["sound"].as_bool().unwrap())
+        .collect();
+    assert_eq!(sound, [true, false, false]);
 }

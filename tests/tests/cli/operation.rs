@@ -10,11 +10,16 @@ use crate::account::Account;
 
 /// The answer to GET, with its head.
 fn get(url: &str, host: &str, path: &str) -> String {
+    get_for(url, host, path, "")
+}
+
+/// The answer to GET with a further line in its head.
+fn get_for(url: &str, host: &str, path: &str, line: &str) -> String {
     let address = url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
     write!(
         stream,
-        "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nhost: {host}\r\n{line}connection: close\r\n\r\n"
     )
     .unwrap();
     let mut answer = Vec::new();
@@ -110,4 +115,52 @@ fn limits_that_are_set_are_kept() {
         Ok(served) => panic!("it was served: {}", served.announced),
         Err(ended) => assert!(ended.failed().contains("--log"), "{ended:#?}"),
     }
+}
+
+#[test]
+fn who_comes_by_a_trusted_proxy_is_limited_apart_from_others() {
+    let mut account = Account::new();
+    let limit = ["--peer-rate", "1"];
+    let refused_of_8 = |url: &str, client: &str| {
+        let line = format!("x-forwarded-for: 198.51.100.7, {client}\r\n");
+        let answers = (0..8).map(|_| get_for(url, "localhost", "/nothing", &line));
+        answers
+            .filter(|answer| answer.starts_with("HTTP/1.1 429"))
+            .count()
+    };
+    serve(
+        &mut account,
+        &[&limit[..], &["--trust-proxy", "127.0.0.0/8"]].concat(),
+    );
+    let url = account.served().url().to_owned();
+    for client in ["203.0.113.1", "203.0.113.2", "2001:db8::1"] {
+        let refused = refused_of_8(&url, client);
+        assert!((1..=5).contains(&refused), "{client}: {refused}");
+    }
+    // Without, they are all the proxy.
+    serve(&mut account, &limit);
+    let url = account.served().url().to_owned();
+    refused_of_8(&url, "203.0.113.1");
+    assert!(refused_of_8(&url, "203.0.113.2") >= 6);
+
+    for (option, value) in [
+        ("--trust-proxy", "proxy.example.org"),
+        ("--trust-network", "3081"),
+    ] {
+        let options = [option, value];
+        match Served::try_start_with(
+            &account.path("other"),
+            &vault_wasm(),
+            "127.0.0.1:0",
+            &options,
+        ) {
+            Ok(served) => panic!("it was served: {}", served.announced),
+            Err(ended) => assert!(ended.stderr.contains(option), "{ended:#?}"),
+        }
+    }
+    let root_key = account.served().announced["root_key"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    serve(&mut account, &["--trust-network", &root_key]);
 }

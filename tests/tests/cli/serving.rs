@@ -1,9 +1,16 @@
 //! `keepsake serve`: starts that are refused, and stops.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use keepsake_tests::{
-    artefacts::vault_wasm,
+    artefacts::{code_cache, vault_wasm},
     command::Served,
     content::{noise, sha256},
 };
@@ -118,6 +125,76 @@ fn either_signal_stops_it_cleanly_and_nothing_is_lost() {
     account.run(&["verify"]).ok();
     account.served.take().unwrap().terminate().ok();
     keepsake_tests::state::recount(&account.state());
+}
+
+#[test]
+fn a_second_signal_does_not_wait_for_open_requests_and_nothing_is_lost() {
+    let mut account = Account::new();
+    account.photo("note.txt", b"The sea was warm.\n");
+    account.run(&["upload", "photos"]).ok();
+    // A request whose body never comes keeps a stop waiting for as long as open requests may.
+    let address = account.served().url().strip_prefix("http://").unwrap();
+    let mut slow = TcpStream::connect(address).unwrap();
+    slow.write_all(
+        b"POST /api/v2/canister/aaaaa-aa/query HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n",
+    )
+    .unwrap();
+    // Answered on another connection afterwards, so that the first has been read.
+    account.run(&["list"]).ok();
+    let begun = Instant::now();
+    let served = account.served.take().unwrap();
+    let ended = served.terminate_twice(Duration::from_millis(500));
+    assert_eq!(ended.code(), Some(1), "{ended:#?}");
+    assert!(begun.elapsed() < Duration::from_secs(8), "it has waited");
+    assert!(ended.stderr.contains("without waiting"), "{ended:#?}");
+    keepsake_tests::state::recount(&account.state());
+    account.serve();
+    account.run(&["verify"]).ok();
+}
+
+#[test]
+fn the_root_key_is_told_as_clients_that_sign_elsewhere_want_it() {
+    let account = Account::new();
+    let key = account.served().announced["root_key"].as_str().unwrap();
+    assert_eq!(key.len(), 266);
+    assert!(key.starts_with("308182301d06"), "{key}");
+    let mut status =
+        TcpStream::connect(account.served().url().strip_prefix("http://").unwrap()).unwrap();
+    write!(
+        status,
+        "GET /api/v2/status HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = Vec::new();
+    status.read_to_end(&mut answer).unwrap();
+    let bytes: Vec<u8> = (0..key.len() / 2)
+        .map(|n| u8::from_str_radix(&key[2 * n..2 * n + 2], 16).unwrap())
+        .collect();
+    assert!(answer.windows(bytes.len()).any(|part| part == bytes));
+}
+
+#[test]
+fn compiled_code_is_shared_and_not_made_again() {
+    let account = Account::new();
+    // The tests' vaults share a folder for it, which has this one by now; the state folder has no need of its own.
+    let names = |folder: &Path| -> Vec<String> {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| !name.ends_with(".new"))
+            .collect();
+        names.sort();
+        names
+    };
+    let hash = hex(&sha256(&fs::read(vault_wasm()).unwrap()));
+    let shared = names(&code_cache());
+    assert!(
+        shared.iter().any(|name| name.starts_with(&hash)),
+        "{shared:?}"
+    );
+    let another = account.path("another");
+    drop(Served::start(&another));
+    assert!(names(&another.join("cache")).is_empty());
 }
 
 fn hex(bytes: &[u8]) -> String {

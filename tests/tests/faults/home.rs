@@ -1,11 +1,11 @@
 //! The canister over stable memory that was made elsewhere, in this process: no HTTP, no signatures.
 
-use std::{fs, path::PathBuf, sync::LazyLock};
+use std::sync::LazyLock;
 
 use candid::{Reserved, decode_one};
 use keepsake_client::api::{Error, InitArgs, Maintenance, Page, VaultStatus};
 use keepsake_host::engine::{Config, Engine, Executed, Installed};
-use keepsake_tests::artefacts::vault_module;
+use keepsake_tests::artefacts::{code_cache, vault_module};
 use keepsake_vault::Vault;
 use tempfile::TempDir;
 
@@ -22,24 +22,6 @@ static LOADER: LazyLock<Vec<u8>> =
 fn no_settings() -> Vec<u8> {
     candid::encode_one(None::<InitArgs>).expect("it is Candid")
 }
-
-/// The vault's module as the host caches it, and the file's name: compiling takes longer than all that is done with it.
-static COMPILED: LazyLock<Vec<(PathBuf, Vec<u8>)>> = LazyLock::new(|| {
-    let folder = tempfile::tempdir().expect("temporary folders can be made");
-    let engine = Engine::open(Config::new(folder.path())).expect("the folder is usable");
-    engine
-        .install(&vault_module(), &no_settings())
-        .expect("the canister installs");
-    let cached = fs::read_dir(folder.path().join("cache")).expect("there is a cache");
-    cached
-        .map(|entry| {
-            let path = entry.expect("it can be listed").path();
-            let content = fs::read(&path).expect("it can be read");
-            let name = path.file_name().expect("an entry has a name");
-            (PathBuf::from(name), content)
-        })
-        .collect()
-});
 
 /// A canister that is gone when this is dropped, after its engine.
 pub struct Home {
@@ -61,10 +43,6 @@ impl Home {
                 .execute_update(principal(OPERATOR), "load", &arg);
             load.await.result.expect("it loads");
         }
-        for (name, content) in COMPILED.iter() {
-            let file = home.folder.path().join("cache").join(name);
-            fs::write(file, content).expect("the cache is the host's");
-        }
         let home = Self::open(home.close(), configure);
         let installed = home.engine.install(&vault_module(), &no_settings());
         assert_eq!(
@@ -78,6 +56,8 @@ impl Home {
     fn open(folder: TempDir, configure: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new(folder.path());
         config.query_threads = Some(1);
+        // Compiling takes longer than all that is done with it.
+        config.code_cache = Some(code_cache());
         config.controllers = vec![principal(OPERATOR)];
         configure(&mut config);
         let engine = Engine::open(config).expect("the folder is usable");
