@@ -64,6 +64,16 @@ export function moment(date: Date): string {
   return date.getHours() === 0 && date.getMinutes() === 0 ? day(date) : exactMoment(date);
 }
 
+/** The last day before a moment: what ends with a day ends at the next one's beginning. */
+export function lastDay(end: Date): string {
+  return day(new Date(end.getTime() - 1));
+}
+
+/** Until when something counts. */
+function until(end: Date): string {
+  return end.getHours() === 0 && end.getMinutes() === 0 ? lastDay(end) : exactMoment(end);
+}
+
 /** How a share stands at a moment. */
 export function standing(share: Pick<Share, 'from' | 'until' | 'after'>, now = Date.now()): 'open' | 'sealed' | 'over' {
   if (share.from) {
@@ -82,7 +92,7 @@ export function whenWords(share: Pick<Share, 'from' | 'until' | 'after'>, now = 
     return share.from.getTime() > now ? `Sealed until ${moment(share.from)}` : `Open since ${moment(share.from)}`;
   }
   if (share.until) {
-    return share.until.getTime() > now ? `Until ${moment(share.until)}` : `Ended ${moment(share.until)}`;
+    return share.until.getTime() > now ? `Until ${until(share.until)}` : `Ended ${until(share.until)}`;
   }
   return share.after ? `Opens after ${eventWords(share.after)}` : '';
 }

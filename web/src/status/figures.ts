@@ -27,15 +27,15 @@ export function cycles(amount: bigint): string {
   return amount.toLocaleString();
 }
 
-/** How long a number of days is: `46 days`, `about 3 years`, `more than 100 years`. */
+/** How long a number of days is: `46 days`, `About 3 years`, `More than 100 years`. */
 export function runway(days: number): string {
   if (days >= LONG) {
-    return 'more than 100 years';
+    return 'More than 100 years';
   }
   if (days < 730) {
     return `${days.toLocaleString()} ${days === 1 ? 'day' : 'days'}`;
   }
-  return `about ${Math.floor(days / 365.25).toLocaleString()} years`;
+  return `About ${Math.floor(days / 365.25).toLocaleString()} years`;
 }
 
 /** Which share of a whole a part is, 0 to 1. */
