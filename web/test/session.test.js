@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 
 import { Ed25519KeyIdentity } from '@icp-sdk/core/identity';
 
-import { PHONE, accessible, browse, clientOf, connect, enter, home, principalOf, shoot, somebody, withoutChromium } from './support.js';
+import { PHONE, accessible, browse, clientOf, connect, enter, home, principalOf, shoot, somebody, until, withoutChromium } from './support.js';
 
 const skip = withoutChromium;
 let place;
@@ -194,5 +194,84 @@ test('the key of the command is linked from its text', { skip }, async () => {
   await page.getByText('are one person now').waitFor();
   const keepsake = await connect(place.host, { identity });
   assert.equal((await keepsake.capsules()).length, 1);
+  await context.close();
+});
+
+// What Internet Identity does in its window (ICRC-29 and ICRC-34), with a key of the test's own behind it.
+const PROVIDER = `<!doctype html><title>Internet Identity</title><script>
+  addEventListener('message', async ({ data, origin, source }) => {
+    if (data?.method === 'icrc29_status') {
+      source.postMessage({ jsonrpc: '2.0', id: data.id, result: 'ready' }, origin);
+    } else if (data?.method === 'icrc34_delegation') {
+      const result = await globalThis.delegate(data.params);
+      source.postMessage({ jsonrpc: '2.0', id: data.id, result }, origin);
+    }
+  });
+</script>`;
+
+test('on the Internet Computer people sign in with Internet Identity, for eight hours', { skip }, async () => {
+  const { IC_ROOT_KEY } = await import('@icp-sdk/core/agent');
+  const { DelegationChain } = await import('@icp-sdk/core/identity');
+  const behind = Ed25519KeyIdentity.generate();
+  let asked;
+  const { context, newPage, complaints } = await somebody(browser);
+  await context.exposeFunction('delegate', async ({ publicKey, maxTimeToLive }) => {
+    asked = maxTimeToLive;
+    const to = { toDer: () => new Uint8Array(Buffer.from(publicKey, 'base64')) };
+    const chain = await DelegationChain.create(behind, to, new Date(Date.now() + Number(BigInt(maxTimeToLive) / 1_000_000n)));
+    const [{ delegation, signature }] = chain.delegations;
+    const text = (bytes) => Buffer.from(bytes).toString('base64');
+    return {
+      publicKey: text(behind.getPublicKey().toDer()),
+      signerDelegation: [
+        { delegation: { pubkey: text(delegation.pubkey), expiration: String(delegation.expiration) }, signature: text(signature) },
+      ],
+    };
+  });
+  await context.route('https://id.ai/**', (route) => route.fulfill({ contentType: 'text/html', body: PROVIDER }));
+  await context.route('https://icp-api.io/**', (route) => route.abort());
+  // The page as the Internet Computer would serve it: the cookie says whose key to believe.
+  const cookie = `ic_env=${encodeURIComponent(`ic_root_key=${IC_ROOT_KEY}&PUBLIC_CANISTER_ID:vault=${place.host.canisterId}`)}; Path=/; SameSite=Lax`;
+  await context.route(place.url, async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, headers: { ...answer.headers(), 'set-cookie': cookie } });
+  });
+  const page = await newPage();
+  await page.goto(place.url);
+  const button = page.getByRole('button', { name: 'Sign in with Internet Identity' });
+  await until(() => button.isEnabled(), 'the button can be pressed');
+  await shoot(page, 'sign-in-internet-identity');
+  await accessible(page, 'sign in with Internet Identity');
+  const [window] = await Promise.all([page.waitForEvent('popup'), button.click()]);
+  assert.match(window.url(), /^https:\/\/id\.ai\/authorize/);
+  await page.getByText('Opening the vault').waitFor();
+  assert.equal(asked, String(8n * 3_600_000_000_000n));
+  const stored = await page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        indexedDB.open('keepsake-session').onsuccess = ({ target }) => {
+          target.result.transaction('session').objectStore('session').get('current').onsuccess = ({ target: { result } }) =>
+            resolve({ method: result.method, principal: result.principal, extractable: result.keyPair.privateKey.extractable });
+        };
+      }),
+  );
+  assert.deepEqual(stored, { method: 'internet-identity', principal: behind.getPrincipal().toText(), extractable: false });
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
+
+test('a pass that has run out asks to sign in again', { skip }, async () => {
+  const { newPage, context } = await somebody(browser);
+  const page = await newPage();
+  await page.clock.install();
+  await page.goto(place.url);
+  await page.getByText('I use the keepsake command').click();
+  const { generateKeyPairSync } = await import('node:crypto');
+  await page.getByLabel('Or its text').fill(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  await page.getByRole('button', { name: 'Sign in with this key' }).click();
+  await page.getByRole('heading', { name: 'Welcome' }).waitFor();
+  await page.clock.fastForward('08:00:01');
+  await page.getByText('Your session has ended').waitFor();
+  await shoot(page, 'session-ended');
   await context.close();
 });

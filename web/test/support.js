@@ -83,6 +83,7 @@ async function servePages(vaultUrl, canisterId) {
         'content-type': TYPES[extname(path)] ?? 'application/octet-stream',
         'content-security-policy': POLICY,
         'x-content-type-options': 'nosniff',
+        'cross-origin-opener-policy': 'same-origin-allow-popups',
         ...(extname(path) === '.html' ? { 'set-cookie': cookie } : {}),
       });
       answer.end(body);
@@ -118,7 +119,7 @@ export async function browse() {
  */
 export async function somebody(browser, { viewport = DESKTOP, ...options } = {}) {
   const context = await browser.newContext({ viewport, reducedMotion: 'reduce', ...options });
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(30_000);
   const complaints = [];
   context.on('page', (page) => watch(page, complaints));
   return { context, complaints, newPage: () => context.newPage() };
@@ -186,7 +187,7 @@ export async function accessible(page, what) {
 }
 
 /** Waits until a condition holds in Node. */
-export async function until(condition, what, time = 15_000) {
+export async function until(condition, what, time = 30_000) {
   const end = Date.now() + time;
   while (!(await condition())) {
     assert.ok(Date.now() < end, `waited in vain: ${what}`);

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, beforeEach, test } from 'node:test';
 
-import { DESKTOP, PHONE, accessible, browse, clientOf, enter, fixture, home, noise, shoot, somebody, until, withoutChromium } from './support.js';
+import { DESKTOP, PHONE, accessible, browse, clientOf, enter, fixture, home, serve, shoot, somebody, until, withoutChromium } from './support.js';
 
 const skip = withoutChromium;
 const PHOTOS = ['denali.webp', 'date-gps.jpg', 'density_plot.png', 'handwritten-notes.jpg', 'portrait-orientation-6.jpg'];
@@ -264,4 +264,18 @@ test('nothing broke the policy or threw', { skip }, () => {
   assert.deepEqual(person.complaints, []);
 });
 
-void noise;
+test('the vault stopped and started again: what was asked for comes', { skip }, async () => {
+  const own = await home();
+  const { newPage, context } = await somebody(browser);
+  const mine = await newPage();
+  await enter(mine, own.url);
+  await mine.getByText('No memories yet').waitFor();
+  await own.host.kill();
+  await mine.evaluate(() => (location.hash = '#/trash'));
+  await mine.getByText('still trying').waitFor();
+  await shoot(mine, 'still-trying');
+  const again = await serve({ home: own.host.home, port: own.host.port });
+  await mine.getByText('Nothing in the trash').waitFor();
+  await context.close();
+  await again.stop();
+});

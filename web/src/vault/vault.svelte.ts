@@ -37,7 +37,7 @@ class Vault {
   ownCapsuleId = $state<string>();
   /** The capsule that is shown; undefined before it is open. */
   capsuleId = $state<string>();
-  /** Whether the browser believes to be online and the last call came through. */
+  /** Whether the browser believes to be online. */
   online = $state(navigator.onLine);
 
   #client: Keepsake | undefined;
