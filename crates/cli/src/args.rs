@@ -6,7 +6,7 @@ use candid::Principal;
 use clap::{Parser, Subcommand, ValueEnum};
 use keepsake_host::http::Network;
 
-use crate::{export, import, link, mirror, search, share, shell, trash, tree, verify};
+use crate::{event, export, group, import, link, mirror, search, share, shell, trash, tree, verify};
 
 const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 something failed, and was said; 2 wrong usage; 130 stopped by Ctrl-C; \
                           141 the reader of standard output went away";
@@ -74,7 +74,7 @@ pub enum Command {
     Get(Get),
     /// Show what your capsules hold, by year and month
     Tree(tree::Tree),
-    /// Find memories by text, date, type or tag
+    /// Find memories by text, date, type, tag or person
     ///
     /// The vault keeps no index: the whole listing of the capsule is read, 100 memories a call, and searched here.
     Search(search::Search),
@@ -84,6 +84,11 @@ pub enum Command {
     Unshare(share::Unshare),
     /// Show what others share with you, or you with others
     Shared(share::Shared),
+    /// Groups of people that memories can be shared with
+    #[command(subcommand)]
+    Group(group::Group),
+    /// Record that something has happened: opens what was shared for after it; cannot be taken back
+    Event(event::Event),
     /// Put memories in the trash, or delete them for good
     ///
     /// What is in the trash is invisible to everybody, can be restored for 30 days, and takes its space until then.
@@ -269,6 +274,18 @@ pub struct Upload {
     /// Files on their way side by side
     #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: u16,
+    /// Record where photos were taken with their memories, for whoever may see these to read; otherwise it stays in the files
+    #[arg(long)]
+    pub places: bool,
+    /// Keep every file for itself: live photos and sidecars (XMP, Google Takeout's JSON, AAE) are not brought together
+    #[arg(long)]
+    pub separate: bool,
+    /// Journal by which a run that was stopped goes on [default: one for each capsule, in this platform's folder for state]
+    #[arg(long, value_name = "FILE", conflicts_with = "no_journal")]
+    pub journal: Option<PathBuf>,
+    /// Read every file, whatever earlier runs noted, and note nothing
+    #[arg(long)]
+    pub no_journal: bool,
     /// Say what would be done with each file, and do nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use ic_agent::Identity;
 use keepsake_client::{ClientError, Vault, api::Error as VaultError, identity};
 
@@ -51,4 +51,11 @@ pub async fn capsule(vault: &Vault, named: Option<String>) -> Result<Option<Stri
         Some(id) => Ok(Some(id)),
         None => own_capsule(vault).await,
     }
+}
+
+/// The same, where there has to be one.
+pub async fn capsule_or_complain(vault: &Vault, named: Option<String>) -> Result<String> {
+    capsule(vault, named)
+        .await?
+        .context("you have no capsule yet; `keepsake upload <files or folders>` makes one")
 }

@@ -5,10 +5,14 @@
 //! on the command line itself is always meant, hidden or not. Patterns narrow down what folders mean: one without a slash is
 //! matched with names, one with a slash with the way from the folder that was named.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+use keepsake_client::{Bundle, Companions, companions};
 use walkdir::{DirEntry, WalkDir};
 
 /// A file to upload, or a place that could not be looked into.
@@ -94,6 +98,52 @@ pub fn gather(arguments: &[PathBuf], selection: &Selection) -> Vec<Found> {
         .iter()
         .flat_map(|path| walk(path, selection))
         .collect()
+}
+
+/// What becomes one memory, or cannot.
+#[derive(Debug)]
+pub enum Item {
+    /// `len` is that of the file alone, as listed.
+    Bundle {
+        bundle: Bundle,
+        len: u64,
+    },
+    Unreadable {
+        path: PathBuf,
+        reason: String,
+    },
+}
+
+/// Brings together what belongs together, unless each is to be `separate`. A file that was found twice counts once. What cannot
+/// be read comes first. Blocking.
+pub fn bundled(found: Vec<Found>, separate: bool) -> Vec<Item> {
+    let mut items = Vec::new();
+    let mut lengths = HashMap::new();
+    let mut files = Vec::new();
+    for found in found {
+        match found {
+            Found::File { path, len } => {
+                if lengths.insert(path.clone(), len).is_none() {
+                    files.push(path);
+                }
+            }
+            Found::Unreadable { path, reason } => items.push(Item::Unreadable { path, reason }),
+        }
+    }
+    let bundles = if separate {
+        let alone = |path| Bundle {
+            path,
+            companions: Companions::default(),
+        };
+        files.into_iter().map(alone).collect()
+    } else {
+        companions::bundle(files)
+    };
+    items.extend(bundles.into_iter().map(|bundle| Item::Bundle {
+        len: lengths.get(&bundle.path).copied().unwrap_or(0),
+        bundle,
+    }));
+    items
 }
 
 fn walk(root: &Path, selection: &Selection) -> Vec<Found> {

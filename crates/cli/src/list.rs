@@ -25,6 +25,19 @@ pub struct Listed {
     asset_count: u32,
     tags: Vec<String>,
     created_at: Option<String>,
+    /// Only where it was looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    date_of_memory: Option<String>,
+}
+
+impl Listed {
+    /// With the date of the memory.
+    pub fn taken(header: MemoryHeader, date: u64) -> Self {
+        Listed {
+            date_of_memory: output::rfc3339(date),
+            ..Listed::from(header)
+        }
+    }
 }
 
 impl From<MemoryHeader> for Listed {
@@ -36,6 +49,7 @@ impl From<MemoryHeader> for Listed {
             asset_count: header.asset_count,
             tags: header.tags,
             created_at: output::rfc3339(header.created_at),
+            date_of_memory: None,
             id: header.id,
         }
     }
@@ -69,11 +83,16 @@ pub async fn run(list: List, common: &Common, output: &mut Output) -> Result<Out
 
 /// A memory on one line.
 pub fn row(header: &MemoryHeader) -> String {
+    row_of(header, header.created_at)
+}
+
+/// The same with another date (nanoseconds since 1970 UTC).
+pub fn row_of(header: &MemoryHeader, date: u64) -> String {
     let title = header.title.as_deref().unwrap_or(&header.name);
     format!(
         "{}  {}  {:<8}  {:>10}  {:>2} {:<6}  {}",
         header.id,
-        output::date(header.created_at),
+        output::date(date),
         output::lower(header.memory_type),
         output::bytes(header.size),
         header.asset_count,

@@ -13,9 +13,11 @@ mod carry;
 mod check;
 mod connect;
 mod dates;
+mod event;
 mod export;
 mod gather;
 mod get;
+mod group;
 mod identity;
 mod import;
 mod link;
@@ -138,6 +140,8 @@ async fn dispatch(
         Command::Share(share) => share::share(share, common, output).await,
         Command::Unshare(unshare) => share::unshare(unshare, common, output).await,
         Command::Shared(shared) => share::shared(shared, common, output).await,
+        Command::Group(group) => group::run(group, common, output).await,
+        Command::Event(event) => event::run(event, common, output).await,
         Command::Rm(remove) => trash::remove(remove, common, output).await,
         Command::Restore(restore) => trash::restore(restore, common, output).await,
         Command::Trash(trash) => trash::run(trash, common, output).await,

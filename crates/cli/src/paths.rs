@@ -1,4 +1,4 @@
-//! Where the user's key and the vault's state live, by each platform's convention.
+//! Where the user's key, the vault's state and the journals of uploads live, by each platform's convention.
 
 use std::path::PathBuf;
 
@@ -18,4 +18,11 @@ pub fn own_key() -> Result<PathBuf> {
 /// The state of the vault that this user serves.
 pub fn state() -> Result<PathBuf> {
     Ok(folders()?.data_dir().join("vault"))
+}
+
+/// The journals of uploads.
+pub fn journals() -> Result<PathBuf> {
+    let folders = folders()?;
+    let state = folders.state_dir().unwrap_or(folders.data_local_dir());
+    Ok(state.join("uploads"))
 }

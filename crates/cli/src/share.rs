@@ -1,79 +1,39 @@
-//! `keepsake share`, `unshare` and `shared`: who else may see a memory, from when or until when.
+//! `keepsake share`, `unshare` and `shared`: who else may see a memory, from when or until when, or once something has happened.
 //!
 //! What this command grants to somebody in a memory is one access entry, whose id follows from whom it is for: sharing again
 //! replaces it. Entries that others made stay as they are, until `unshare` takes away all that somebody has.
 
-use anyhow::Result;
-use candid::Principal;
+mod grant;
+mod who;
+
+use std::collections::HashSet;
+
+use anyhow::{Result, bail};
 use clap::ValueEnum;
 use keepsake_client::{
     ClientError, Vault,
     api::{
-        AccessCondition, AccessEntry, GrantSource, Memory, PersonRef, ResourceRole, SharingStatus,
+        AccessCondition, AccessEntry, AccessEvent, Error as VaultError, GrantSource, Memory,
+        ResourceRole, SharingStatus,
     },
 };
-use serde::Serialize;
 
+pub use self::who::person;
+use self::{
+    grant::{Grant, OWN, rights},
+    who::{Who, who},
+};
 use crate::{
     Outcome,
     args::Common,
     batch, connect,
     dates::{self, Span},
-    list,
+    event, list,
     output::{self, Output},
 };
 
-/// Bits of a permission mask, as the interface has them.
-const VIEW: u32 = 1;
-const DOWNLOAD: u32 = 2;
-const SHARE: u32 = 4;
-const MANAGE: u32 = 8;
-const OWN: u32 = 16;
-
 /// Memories of one page.
 const PAGE: u32 = 100;
-
-/// With whom something is shared.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Who {
-    Public,
-    Person(PersonRef),
-}
-
-/// For clap: `public`, a principal, or a name.
-fn who(text: &str) -> Result<Who, String> {
-    if text == "public" {
-        return Ok(Who::Public);
-    }
-    if let Ok(principal) = Principal::from_text(text) {
-        if principal == Principal::anonymous() {
-            return Err(
-                "that is nobody in particular; say `public` to share with everybody".to_owned(),
-            );
-        }
-        return Ok(Who::Person(PersonRef::Principal(principal)));
-    }
-    if looks_like_a_principal(text) {
-        return Err(
-            "it looks like a principal, but is none: a character is wrong or missing".to_owned(),
-        );
-    }
-    if text.trim().is_empty() {
-        return Err("say with whom: a principal, a name, or `public`".to_owned());
-    }
-    Ok(Who::Person(PersonRef::Opaque(text.to_owned())))
-}
-
-/// Three groups of five characters or more, with dashes between them: a mistyped principal must not become a name.
-fn looks_like_a_principal(text: &str) -> bool {
-    let is_group = |group: &&str| {
-        group.len() == 5
-            && group
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-    };
-    text.split('-').filter(is_group).count() >= 3
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum May {
@@ -86,8 +46,8 @@ pub enum May {
 impl May {
     fn mask(self) -> u32 {
         match self {
-            May::View => VIEW,
-            May::Download => VIEW | DOWNLOAD,
+            May::View => grant::VIEW,
+            May::Download => grant::VIEW | grant::DOWNLOAD,
         }
     }
 }
@@ -97,18 +57,22 @@ pub struct Share {
     /// Ids of memories, as `keepsake list` shows them
     #[arg(required = true, value_name = "MEMORY")]
     pub memories: Vec<String>,
-    /// With whom: a principal, a name that your programs understand, or `public`
+    /// With whom: a principal, `group:` and the id of a group, a name that your programs understand, or `public`
     #[arg(long, value_name = "WHO", value_parser = who)]
     pub with: Who,
     /// What they may do
     #[arg(long, value_name = "WHAT", default_value = "view")]
     pub may: May,
     /// From when on: 2030, 2030-05, 2030-05-01 (their beginning, UTC) or 2030-05-01T12:00:00Z
-    #[arg(long, value_name = "DATE", value_parser = dates::parse, conflicts_with = "until")]
+    #[arg(long, value_name = "DATE", value_parser = dates::parse, conflicts_with_all = ["until", "after"])]
     pub from: Option<Span>,
     /// Until when: the same forms; a year, month or day is included
-    #[arg(long, value_name = "DATE", value_parser = dates::parse)]
+    #[arg(long, value_name = "DATE", value_parser = dates::parse, conflicts_with = "after")]
     pub until: Option<Span>,
+    /// Once this has happened, as `keepsake event` records it: after-death, graduation, wedding, birthday:<which>,
+    /// anniversary:<which>, capsule-maturity:<years>, connection-count:<how many>, or custom:<a name of your own>
+    #[arg(long, value_name = "EVENT", value_parser = event::parse)]
+    pub after: Option<AccessEvent>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -116,7 +80,7 @@ pub struct Unshare {
     /// Ids of memories
     #[arg(required = true, value_name = "MEMORY")]
     pub memories: Vec<String>,
-    /// Whom to take it from: a principal, a name, or `public`
+    /// Whom to take it from: a principal, a group, a name, or `public`
     #[arg(long, value_name = "WHO", value_parser = who, required_unless_present = "all")]
     pub with: Option<Who>,
     /// Everybody but owners
@@ -139,6 +103,9 @@ pub struct Shared {
 
 pub async fn share(share: Share, common: &Common, output: &mut Output) -> Result<Outcome> {
     let vault = &connect::vault(common).await?;
+    if let Who::Group(group) = &share.with {
+        is_a_group(vault, group, &share.memories).await?;
+    }
     let entry = &entry(&share);
     batch::each(&share.memories, output, |id| async move {
         vault.access_grant(&id, entry).await?;
@@ -147,44 +114,67 @@ pub async fn share(share: Share, common: &Common, output: &mut Output) -> Result
     .await
 }
 
+/// A mistyped group would share with nobody, and say nothing.
+async fn is_a_group(vault: &Vault, group: &str, memories: &[String]) -> Result<()> {
+    let mut looked_at = HashSet::new();
+    for id in memories {
+        // What cannot be read is told of when it is shared.
+        let Some(memory) = read(vault, id).await? else {
+            continue;
+        };
+        if !looked_at.insert(memory.capsule_id.clone()) {
+            continue;
+        }
+        let capsule = match vault.capsules_read_full(Some(&memory.capsule_id)).await {
+            Ok(capsule) => capsule,
+            // Whoever may share one memory need not see the capsule's groups.
+            Err(ClientError::Vault {
+                error: VaultError::NotFound | VaultError::Unauthorized,
+                ..
+            }) => continue,
+            Err(e) => return Err(e.into()),
+        };
+        if capsule.connection_groups.iter().all(|(id, _)| id != group) {
+            bail!(
+                "the capsule of {id} has no group {group:?}; `keepsake group list` shows those that there are, `keepsake group set` makes one"
+            );
+        }
+    }
+    Ok(())
+}
+
 /// What is granted. Times and inviter are the vault's to fill in.
 fn entry(share: &Share) -> AccessEntry {
-    let person = match &share.with {
-        Who::Public => None,
-        Who::Person(person) => Some(person.clone()),
+    let (person, group) = match &share.with {
+        Who::Public => (None, None),
+        Who::Person(person) => (Some(person.clone()), None),
+        Who::Group(group) => (None, Some(group.clone())),
     };
-    let condition = match (share.from, share.until) {
-        (Some(from), _) => AccessCondition::Scheduled {
+    let condition = match (share.from, share.until, &share.after) {
+        (Some(from), _, _) => AccessCondition::Scheduled {
             accessible_after: from.begin,
         },
-        (None, Some(until)) => AccessCondition::ExpiresAt { expires: until.end },
-        (None, None) => AccessCondition::Immediate,
+        (None, Some(until), _) => AccessCondition::ExpiresAt { expires: until.end },
+        (None, None, Some(event)) => AccessCondition::EventTriggered {
+            event: event.clone(),
+        },
+        (None, None, None) => AccessCondition::Immediate,
     };
     AccessEntry {
-        id: format!("share:{}", key(&share.with)),
-        is_public: person.is_none(),
+        id: format!("share:{}", share.with.key()),
+        is_public: share.with == Who::Public,
         person_ref: person,
-        grant_source: GrantSource::User,
-        source_id: None,
+        grant_source: match group {
+            Some(_) => GrantSource::Group,
+            None => GrantSource::User,
+        },
+        source_id: group,
         role: ResourceRole::Guest,
         perm_mask: share.may.mask(),
         invited_by_person_ref: None,
         created_at: 0,
         updated_at: 0,
         condition,
-    }
-}
-
-/// What an entry's id is made of; a name comes as its hash, because ids are short.
-fn key(who: &Who) -> String {
-    match who {
-        Who::Public => "public".to_owned(),
-        Who::Person(PersonRef::Principal(principal)) => principal.to_text(),
-        Who::Person(PersonRef::Opaque(name)) => {
-            // A self-authenticating principal of the name: a hash in a short, printable form.
-            let hash = Principal::self_authenticating(name.as_bytes());
-            format!("name:{hash}")
-        }
     }
 }
 
@@ -196,7 +186,7 @@ pub async fn unshare(unshare: Unshare, common: &Common, output: &mut Output) -> 
         let mut taken = 0;
         for entry in &memory.access_entries {
             let meant = match with {
-                Some(who) => is_for(entry, who),
+                Some(who) => who.is_meant_by(entry),
                 None => rights(entry) & OWN == 0,
             };
             if meant {
@@ -207,104 +197,6 @@ pub async fn unshare(unshare: Unshare, common: &Common, output: &mut Output) -> 
         Ok(if taken == 0 { "not_shared" } else { "unshared" })
     })
     .await
-}
-
-fn is_for(entry: &AccessEntry, who: &Who) -> bool {
-    match who {
-        Who::Public => is_public(entry),
-        Who::Person(person) => entry.person_ref.as_ref() == Some(person),
-    }
-}
-
-fn is_public(entry: &AccessEntry) -> bool {
-    entry.is_public || (entry.person_ref.is_none() && entry.grant_source != GrantSource::Group)
-}
-
-/// What an entry allows, by its mask, else by its role.
-fn rights(entry: &AccessEntry) -> u32 {
-    match (entry.perm_mask, entry.role) {
-        (0, ResourceRole::Owner) => VIEW | DOWNLOAD | SHARE | MANAGE | OWN,
-        (0, ResourceRole::SuperAdmin | ResourceRole::Admin) => VIEW | DOWNLOAD | SHARE | MANAGE,
-        (0, ResourceRole::Member) => VIEW | DOWNLOAD,
-        (0, ResourceRole::Guest) => VIEW,
-        (mask, _) => mask,
-    }
-}
-
-/// An entry as `--json` shows it.
-#[derive(Serialize)]
-struct Grant {
-    id: String,
-    /// `public`, `person` or `group`.
-    kind: &'static str,
-    /// The principal, the name, or the group's id.
-    who: Option<String>,
-    may: Vec<&'static str>,
-    from: Option<String>,
-    until: Option<String>,
-    /// The event that it waits for.
-    event: Option<String>,
-}
-
-impl From<&AccessEntry> for Grant {
-    fn from(entry: &AccessEntry) -> Self {
-        let (kind, who) = match &entry.person_ref {
-            _ if is_public(entry) => ("public", None),
-            Some(PersonRef::Principal(principal)) => ("person", Some(principal.to_text())),
-            Some(PersonRef::Opaque(name)) => ("person", Some(name.clone())),
-            None => ("group", entry.source_id.clone()),
-        };
-        let rights = rights(entry);
-        let may = [
-            (VIEW, "view"),
-            (DOWNLOAD, "download"),
-            (SHARE, "share"),
-            (MANAGE, "manage"),
-            (OWN, "own"),
-        ];
-        let (mut from, mut until, mut event) = (None, None, None);
-        match &entry.condition {
-            AccessCondition::Immediate => {}
-            AccessCondition::Scheduled { accessible_after } => {
-                from = output::rfc3339(*accessible_after);
-            }
-            AccessCondition::ExpiresAt { expires } => until = output::rfc3339(*expires),
-            AccessCondition::EventTriggered { event: waits } => event = Some(format!("{waits:?}")),
-        }
-        Grant {
-            id: entry.id.clone(),
-            kind,
-            who,
-            may: may
-                .into_iter()
-                .filter(|(bit, _)| rights & bit != 0)
-                .map(|(_, name)| name)
-                .collect(),
-            from,
-            until,
-            event,
-        }
-    }
-}
-
-impl Grant {
-    fn row(&self) -> String {
-        let mut text = match &self.who {
-            Some(who) => format!("{} {}", self.kind, output::printable(who)),
-            None => self.kind.to_owned(),
-        };
-        text.push_str(&format!(": {}", self.may.join(", ")));
-        for (word, at) in [
-            ("from", &self.from),
-            ("until", &self.until),
-            ("after", &self.event),
-        ] {
-            if let Some(at) = at {
-                text.push_str(&format!(", {word} {}", output::printable(at)));
-            }
-        }
-        text
-    }
 }
 
 pub async fn shared(shared: Shared, common: &Common, output: &mut Output) -> Result<Outcome> {
@@ -402,7 +294,7 @@ async fn read(vault: &Vault, id: &str) -> Result<Option<Memory>, ClientError> {
     match vault.memories_read(id).await {
         Ok(memory) => Ok(Some(memory)),
         Err(ClientError::Vault {
-            error: keepsake_client::api::Error::NotFound,
+            error: VaultError::NotFound,
             ..
         }) => Ok(None),
         Err(e) => Err(e),
@@ -411,34 +303,9 @@ async fn read(vault: &Vault, id: &str) -> Result<Option<Memory>, ClientError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use keepsake_client::api::PersonRef;
 
-    #[test]
-    fn a_mistyped_principal_is_no_name() {
-        let principal = "un4fu-tqaaa-aaaab-qadjq-cai";
-        assert_eq!(
-            who(principal),
-            Ok(Who::Person(PersonRef::Principal(
-                Principal::from_text(principal).unwrap()
-            )))
-        );
-        for wrong in [
-            "un4fu-tqaaa-aaaab-qadjq-cal",
-            "un4fu-tqaaa-aaab-qadjq-cai",
-            "2vxsx-fae",
-            " ",
-        ] {
-            assert!(who(wrong).is_err(), "{wrong}");
-        }
-        assert_eq!(who("public"), Ok(Who::Public));
-        for name in ["Granny", "Aunt Mary-Ann", "a-b-c", "mum@example.org"] {
-            assert_eq!(
-                who(name),
-                Ok(Who::Person(PersonRef::Opaque(name.into()))),
-                "{name}"
-            );
-        }
-    }
+    use super::*;
 
     #[test]
     fn sharing_again_replaces() {
@@ -448,6 +315,7 @@ mod tests {
             may,
             from: None,
             until: None,
+            after: None,
         };
         let name = Who::Person(PersonRef::Opaque("Granny ".repeat(100)));
         let first = entry(&share(name.clone(), May::View));
@@ -458,5 +326,21 @@ mod tests {
         let public = entry(&share(Who::Public, May::View));
         assert!(public.is_public && public.person_ref.is_none());
         assert_ne!(public.id, first.id);
+        let group = entry(&share(Who::Group("g".into()), May::View));
+        assert_eq!(
+            (group.grant_source, group.source_id.as_deref()),
+            (GrantSource::Group, Some("g"))
+        );
+        assert!(!group.is_public && group.person_ref.is_none());
+        let waiting = entry(&Share {
+            after: Some(AccessEvent::Birthday(18)),
+            ..share(Who::Public, May::View)
+        });
+        assert_eq!(
+            waiting.condition,
+            AccessCondition::EventTriggered {
+                event: AccessEvent::Birthday(18)
+            }
+        );
     }
 }

@@ -4,8 +4,12 @@
 //! the files not tried are named as well. A photo whose original is kept but whose derivatives are not all there counts as
 //! incomplete: it is reported with the reasons, and makes the exit code non-zero, because it is the sign of a damaged
 //! file that its owner will want to know about.
+//!
+//! What earlier runs kept is in a journal ([`journal`]), and is not read again while it has not changed.
 
 mod dry;
+mod journal;
+mod known;
 mod report;
 
 use std::{
@@ -16,14 +20,17 @@ use std::{
 use anyhow::{Context, Result};
 use futures::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use keepsake_client::{ClientError, Importer, Kept, Progress, Vault};
+use keepsake_client::{ClientError, Importer, Progress, Vault};
 
-use self::report::{Report, Summary};
+use self::{
+    known::{Noted, Notes},
+    report::{Report, Summary},
+};
 use crate::{
     Outcome,
     args::{Common, Upload},
     connect,
-    gather::{Found, Selection, gather},
+    gather::{Item, Selection, bundled, gather},
     output::Output,
     problem,
 };
@@ -31,34 +38,33 @@ use crate::{
 pub async fn run(upload: Upload, common: &Common, output: &mut Output) -> Result<Outcome> {
     let vault = connect::vault(common).await?;
     let selection = Selection::new(&upload.include, &upload.exclude)?;
-    let found = {
-        let paths = upload.paths;
-        tokio::task::spawn_blocking(move || gather(&paths, &selection))
+    let items = {
+        let (paths, separate) = (upload.paths.clone(), upload.separate);
+        tokio::task::spawn_blocking(move || bundled(gather(&paths, &selection), separate))
             .await
             .context("the files could not be listed")?
     };
-    let capsule = match (upload.capsule, upload.dry_run) {
-        (Some(id), _) => Some(id),
+    let capsule = match (&upload.capsule, upload.dry_run) {
+        (Some(id), _) => Some(id.clone()),
         (None, false) => Some(own_capsule_or_new(&vault).await?),
         (None, true) => connect::own_capsule(&vault).await?,
     };
+    let jobs = usize::from(upload.jobs);
     if upload.dry_run {
-        return dry::run(
-            vault,
-            capsule.as_deref(),
-            found,
-            usize::from(upload.jobs),
-            output,
-        )
-        .await;
+        return dry::run(vault, capsule.as_deref(), items, jobs, output).await;
     }
     let capsule = capsule.context("a capsule was made, and is not there")?;
-    let importer = Importer::open(vault, &capsule).await?;
-    let bar = progress_bar(&found, output.is_json());
+    let notes = Notes::open(&upload, &vault, &capsule).await?;
+    let known = notes.known(&vault, &items).await?;
+    let mut importer = Importer::open(vault, &capsule).await?;
+    if upload.places {
+        importer = importer.with_places();
+    }
+    let bar = progress_bar(&items, output.is_json());
     let mut summary = Summary::new(&capsule);
-    let mut reports = stream::iter(found)
-        .map(|found| one(&importer, &bar, found))
-        .buffer_unordered(usize::from(upload.jobs));
+    let mut reports = stream::iter(items.into_iter().zip(known))
+        .map(|(item, known)| one(&importer, &notes, &bar, item, known))
+        .buffer_unordered(jobs);
     while let Some(report) = reports.next().await {
         summary.count(&report);
         // The bar is taken off the terminal while a line is written.
@@ -80,23 +86,43 @@ async fn own_capsule_or_new(vault: &Vault) -> Result<String, ClientError> {
     }
 }
 
-async fn one(importer: &Importer, bar: &ProgressBar, found: Found) -> Report {
-    let (path, listed_len) = match found {
-        Found::File { path, len } => (path, len),
-        Found::Unreadable { path, reason } => return Report::failed(path, reason),
+async fn one(
+    importer: &Importer,
+    notes: &Notes,
+    bar: &ProgressBar,
+    item: Item,
+    known: Noted,
+) -> Report {
+    let (bundle, listed_len) = match item {
+        Item::Bundle { bundle, len } => (bundle, len),
+        Item::Unreadable { path, reason } => return Report::failed(path, reason),
     };
+    let companions = bundle.companions.paths().count();
+    let sha256 = match known {
+        Noted::Whole(memory_id, entry) => {
+            bar.inc(listed_len);
+            return Report::known(bundle.path, listed_len, memory_id, entry, companions);
+        }
+        Noted::Hash(sha256) => Some(sha256),
+        Noted::Nothing => None,
+    };
+    let looked = notes.look(&bundle).await;
     let progress = OnBar {
         bar,
+        identified: &|sha256| looked.identified(notes, sha256),
         sent: AtomicU64::new(0),
         len: listed_len,
     };
-    let result: Result<Kept, ClientError> = importer.keep(&path, &progress).await;
+    let result = importer.keep_bundle(&bundle, sha256, &progress).await;
     progress.finish();
     match result {
-        Ok(kept) => Report::kept(path, kept),
+        Ok(kept) => {
+            looked.kept(notes, &kept).await;
+            Report::kept(bundle.path, kept)
+        }
         Err(e) => {
-            let reason = without_path(&e, &path.display().to_string());
-            Report::failed(path, reason)
+            let reason = without_path(&e, &bundle.path.display().to_string());
+            Report::failed(bundle.path, reason)
         }
     }
 }
@@ -113,6 +139,8 @@ fn without_path(error: &ClientError, path: &str) -> String {
 /// One file's part of the bar.
 struct OnBar<'a> {
     bar: &'a ProgressBar,
+    /// What is done when the file's hash is known.
+    identified: &'a (dyn Fn([u8; 32]) + Sync),
     sent: AtomicU64,
     /// As listed; the bar's total is made of these.
     len: u64,
@@ -127,6 +155,10 @@ impl OnBar<'_> {
 }
 
 impl Progress for OnBar<'_> {
+    fn identified(&self, sha256: [u8; 32]) {
+        (self.identified)(sha256);
+    }
+
     fn sent(&self, bytes: u64) {
         // Parts sent again must not drive the bar beyond the file's share.
         let before = self.sent.fetch_add(bytes, Ordering::Relaxed);
@@ -136,12 +168,12 @@ impl Progress for OnBar<'_> {
 }
 
 /// On a terminal; elsewhere the lines of the report are progress enough.
-fn progress_bar(found: &[Found], json: bool) -> ProgressBar {
-    let total = found
+fn progress_bar(items: &[Item], json: bool) -> ProgressBar {
+    let total = items
         .iter()
-        .map(|found| match found {
-            Found::File { len, .. } => *len,
-            Found::Unreadable { .. } => 0,
+        .map(|item| match item {
+            Item::Bundle { len, .. } => *len,
+            Item::Unreadable { .. } => 0,
         })
         .sum();
     let target = if json || !std::io::stderr().is_terminal() {
@@ -167,6 +199,7 @@ mod tests {
         let bar = ProgressBar::with_draw_target(Some(100), ProgressDrawTarget::hidden());
         let file = OnBar {
             bar: &bar,
+            identified: &|_| {},
             sent: AtomicU64::new(0),
             len: 60,
         };
@@ -177,6 +210,7 @@ mod tests {
         assert_eq!(bar.position(), 60);
         let failed = OnBar {
             bar: &bar,
+            identified: &|_| {},
             sent: AtomicU64::new(0),
             len: 40,
         };

@@ -1,9 +1,9 @@
 //! When a picture was taken, and which way is up.
 //!
 //! The time comes from EXIF with its offset; else from EXIF and the GPS clock, which together give the offset;
-//! else from EXIF read as UTC; else from the file's name; else from the file's time. Which of these it was is
-//! recorded ([`TimeSource`]). The place is deliberately not taken over into the memory's metadata: whoever may
-//! see a memory's metadata need not be allowed to see its original.
+//! else from EXIF read as UTC; else from what a sidecar says; else from the file's name; else from the file's time. Which of
+//! these it was is recorded ([`TimeSource`]). The place is taken over into the memory's metadata only where that was asked for:
+//! whoever may see a memory's metadata need not be allowed to see its original.
 
 use std::{
     fs::File,
@@ -28,8 +28,14 @@ pub enum TimeSource {
     ExifGps,
     /// EXIF without any offset: read as UTC, so that it may be off by half a day.
     ExifLocal,
-    /// EXIF, earlier than 1970, which the interface cannot express: given as 1970-01-01.
-    ExifBefore1970,
+    /// Earlier than 1970, which the interface cannot express: given as 1970-01-01.
+    Before1970,
+    /// Google Takeout's description of the photo.
+    Takeout,
+    /// An XMP sidecar, with its UTC offset.
+    Xmp,
+    /// An XMP sidecar without an offset: read as UTC.
+    XmpLocal,
     /// The file's name; read as UTC.
     FileName,
     /// The file's time of last modification.
@@ -43,7 +49,10 @@ impl TimeSource {
             TimeSource::Exif => "capture-time:exif",
             TimeSource::ExifGps => "capture-time:exif-gps",
             TimeSource::ExifLocal => "capture-time:exif-local",
-            TimeSource::ExifBefore1970 => "capture-time:before-1970",
+            TimeSource::Before1970 => "capture-time:before-1970",
+            TimeSource::Takeout => "capture-time:google-takeout",
+            TimeSource::Xmp => "capture-time:xmp",
+            TimeSource::XmpLocal => "capture-time:xmp-local",
             TimeSource::FileName => "capture-time:file-name",
             TimeSource::FileTime => "capture-time:file-time",
         }
@@ -57,6 +66,61 @@ pub struct CaptureTime {
     pub source: TimeSource,
 }
 
+impl CaptureTime {
+    /// The time `seconds` and `nanos` after 1970 UTC; [`TimeSource::Before1970`] where that is before. `None` beyond what fits.
+    pub(crate) fn at(seconds: i64, nanos: u32, source: TimeSource) -> Option<Self> {
+        if seconds < 0 || (seconds == 0 && nanos == 0) {
+            // 1 and not 0, which means "not given" elsewhere in the interface.
+            return Some(CaptureTime {
+                nanos: 1,
+                source: TimeSource::Before1970,
+            });
+        }
+        let nanos = u64::try_from(seconds)
+            .ok()?
+            .checked_mul(1_000_000_000)?
+            .checked_add(u64::from(nanos))?;
+        Some(CaptureTime { nanos, source })
+    }
+}
+
+/// A place on the earth, in millionths of a degree: north and east are positive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Point {
+    latitude: i32,
+    longitude: i32,
+}
+
+impl Point {
+    /// `None` for what is no place, and for 0, 0, which programs write when they know none.
+    pub fn new(latitude: f64, longitude: f64) -> Option<Self> {
+        let millionths = |degrees: f64, most: f64| {
+            // NaN is in no range; at most 180 million fits.
+            (-most..=most)
+                .contains(&degrees)
+                .then(|| (degrees * 1e6).round() as i32)
+        };
+        let point = Point {
+            latitude: millionths(latitude, 90.0)?,
+            longitude: millionths(longitude, 180.0)?,
+        };
+        (point.latitude != 0 || point.longitude != 0).then_some(point)
+    }
+}
+
+impl std::fmt::Display for Point {
+    /// Degrees of latitude and longitude: `48.858222, -2.294500`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let degrees = |millionths: i32| f64::from(millionths) / 1e6;
+        write!(
+            f,
+            "{:.6}, {:.6}",
+            degrees(self.latitude),
+            degrees(self.longitude)
+        )
+    }
+}
+
 /// What is read from EXIF.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExifFacts {
@@ -67,14 +131,22 @@ pub struct ExifFacts {
     pub offset: Option<UtcOffset>,
     /// The GPS clock, UTC.
     pub gps: Option<PrimitiveDateTime>,
+    /// Where the picture was taken.
+    pub point: Option<Point>,
 }
 
 /// Reads EXIF from a file (JPEG, TIFF, PNG, WebP, HEIF). `None` where there is none, or it is unreadable:
 /// damaged EXIF costs what it says, never the file. Blocking.
 pub fn read_exif(file: &File) -> Option<ExifFacts> {
+    Some(facts(&exif_of(file)?))
+}
+
+/// The same, as the reader has it. Blocking.
+pub(crate) fn exif_of(file: &File) -> Option<Exif> {
     let len = file.metadata().ok()?.len();
     let mut reader = BufReader::new(file);
-    let exif = catch_unwind(AssertUnwindSafe(|| {
+    catch_unwind(AssertUnwindSafe(|| {
+        reader.rewind().ok()?;
         let mut magic = [0; 4];
         let tiff = std::io::Read::read_exact(&mut reader, &mut magic).is_ok()
             && (magic == *b"II*\0" || magic == *b"MM\0*");
@@ -88,8 +160,7 @@ pub fn read_exif(file: &File) -> Option<ExifFacts> {
             .or_else(|e| e.distill_partial_result(|_| {}))
             .ok()
     }))
-    .ok()??;
-    Some(facts(&exif))
+    .ok()?
 }
 
 fn facts(exif: &Exif) -> ExifFacts {
@@ -131,7 +202,27 @@ fn facts(exif: &Exif) -> ExifFacts {
         local,
         offset,
         gps: gps_time(exif),
+        point: gps_point(exif),
     }
+}
+
+fn gps_point(exif: &Exif) -> Option<Point> {
+    let degrees = |value: Tag, reference: Tag, negative: u8| {
+        let Value::Rational(parts) = &exif.get_field(value, In::PRIMARY)?.value else {
+            return None;
+        };
+        let part = |i: usize| parts.get(i).map_or(0.0, exif::Rational::to_f64);
+        let degrees = part(0) + part(1) / 60.0 + part(2) / 3600.0;
+        let Value::Ascii(direction) = &exif.get_field(reference, In::PRIMARY)?.value else {
+            return None;
+        };
+        let is_negative = direction.first()?.first()?.eq_ignore_ascii_case(&negative);
+        Some(if is_negative { -degrees } else { degrees })
+    };
+    Point::new(
+        degrees(Tag::GPSLatitude, Tag::GPSLatitudeRef, b'S')?,
+        degrees(Tag::GPSLongitude, Tag::GPSLongitudeRef, b'W')?,
+    )
 }
 
 fn gps_time(exif: &Exif) -> Option<PrimitiveDateTime> {
@@ -156,14 +247,16 @@ fn gps_time(exif: &Exif) -> Option<PrimitiveDateTime> {
     Some(date.with_time(Time::from_hms(part(0)?, part(1)?, part(2)?.min(59)).ok()?))
 }
 
-/// When the file called `name`, last modified at `modified`, was made. `None` only where nothing is known: no
-/// usable EXIF, no date in the name, no file time after 1970.
+/// When the file called `name`, last modified at `modified`, was made; `told` is what a sidecar says. `None` only where nothing is
+/// known: no usable EXIF, no sidecar, no date in the name, no file time after 1970.
 pub fn capture_time(
     exif: Option<&ExifFacts>,
+    told: Option<CaptureTime>,
     name: &Path,
     modified: Option<SystemTime>,
 ) -> Option<CaptureTime> {
     exif.and_then(from_exif)
+        .or(told)
         .or_else(|| from_name(&name.file_stem()?.to_string_lossy()))
         .or_else(|| {
             Some(CaptureTime {
@@ -183,16 +276,8 @@ fn from_exif(facts: &ExifFacts) -> Option<CaptureTime> {
         },
         (None, None) => (UtcOffset::UTC, TimeSource::ExifLocal),
     };
-    let nanos = local.assume_offset(offset).unix_timestamp_nanos();
-    match u64::try_from(nanos) {
-        Ok(nanos) if nanos > 0 => Some(CaptureTime { nanos, source }),
-        // 1 and not 0, which means "not given" elsewhere in the interface.
-        _ if nanos <= 0 => Some(CaptureTime {
-            nanos: 1,
-            source: TimeSource::ExifBefore1970,
-        }),
-        _ => None,
-    }
+    let at = local.assume_offset(offset);
+    CaptureTime::at(at.unix_timestamp(), at.nanosecond(), source)
 }
 
 /// The UTC offset by which a camera's clock differs from the GPS clock: a multiple of 15 minutes within 14
@@ -215,6 +300,32 @@ fn parse_exif_time(text: &str) -> Option<PrimitiveDateTime> {
     let date = calendar_date(next()?, next()?, next()?)?;
     let time = clock_time(next()?, next()?, next().unwrap_or(0))?;
     Some(date.with_time(time))
+}
+
+/// A date as in ISO 8601, whose time, or month and day, may be missing, and its UTC offset where it has one.
+pub(crate) fn parse_iso_time(text: &str) -> Option<(PrimitiveDateTime, Option<UtcOffset>)> {
+    let text = text.trim();
+    let (date, clock) = text.split_once(['T', ' ']).unwrap_or((text, "00:00"));
+    let mut numbers = date.splitn(3, '-').map(|part| part.parse::<u16>().ok());
+    let mut next = |missing: u16| numbers.next().unwrap_or(Some(missing));
+    let date = calendar_date(next(0)?, next(1)?, next(1)?)?;
+    let (clock, offset) = match clock.find(['Z', '+', '-']) {
+        Some(at) => (&clock[..at], Some(parse_offset(&clock[at..])?)),
+        None => (clock, None),
+    };
+    let mut parts = clock.splitn(3, ':');
+    let hour = parts.next()?.parse().ok()?;
+    let minute = parts.next()?.parse().ok()?;
+    let (second, fraction) = match parts.next() {
+        Some(second) => second.split_once('.').unwrap_or((second, "")),
+        None => ("0", ""),
+    };
+    let time = clock_time(hour, minute, second.parse().ok()?)?;
+    let nanos = parse_fraction(fraction).unwrap_or(0);
+    Some((
+        date.with_time(time.replace_nanosecond(nanos).unwrap_or(time)),
+        offset,
+    ))
 }
 
 /// Digits after the decimal point of a second, as nanoseconds.
@@ -340,133 +451,4 @@ pub fn file_time(time: SystemTime) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fixture(name: &str) -> Option<ExifFacts> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/fixtures")
-            .join(name);
-        read_exif(&File::open(path).unwrap())
-    }
-
-    fn seconds(time: Option<CaptureTime>) -> Option<(u64, TimeSource)> {
-        time.map(|t| (t.nanos / 1_000_000_000, t.source))
-    }
-
-    fn local(year: i32, month: u8, day: u8, h: u8, m: u8, s: u8) -> PrimitiveDateTime {
-        Date::from_calendar_date(year, month.try_into().unwrap(), day)
-            .unwrap()
-            .with_hms(h, m, s)
-            .unwrap()
-    }
-
-    #[test]
-    fn names_of_cameras_phones_and_messengers() {
-        // 2019-07-13T12:03:12Z, 2020-05-01T12:33:22Z, and midnights.
-        for (name, expected) in [
-            ("IMG_20190713_120312", Some(1_563_019_392)),
-            ("20190713_120312", Some(1_563_019_392)),
-            ("20190713120312", Some(1_563_019_392)),
-            ("PXL_20190713_120312345", Some(1_563_019_392)),
-            ("VID-20190713-WA0001", Some(1_562_976_000)),
-            ("Screenshot 2020-05-01 at 12.33.22", Some(1_588_336_402)),
-            ("2020-05-01 12.33.22", Some(1_588_336_402)),
-            ("signal-2020-05-01-123322", Some(1_588_336_402)),
-            ("2020-05-01", Some(1_588_291_200)),
-            ("DSC_0001", None),
-            ("IMG_2682", None),
-            ("1234567890123", None),
-            ("20191399", None),
-            ("99920190713", None),
-            ("report-18000101", None),
-            ("", None),
-        ] {
-            assert_eq!(
-                seconds(from_name(name)),
-                expected.map(|s| (s, TimeSource::FileName)),
-                "{name}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_offset_is_taken_from_exif_then_gps_then_assumed() {
-        let taken = local(2020, 5, 1, 12, 33, 22);
-        let with = |offset: Option<UtcOffset>, gps: Option<PrimitiveDateTime>| {
-            seconds(from_exif(&ExifFacts {
-                local: Some(taken),
-                offset,
-                gps,
-                ..Default::default()
-            }))
-        };
-        let utc = 1_588_336_402;
-        assert_eq!(with(None, None), Some((utc, TimeSource::ExifLocal)));
-        assert_eq!(
-            with(parse_offset("+02:00"), None),
-            Some((utc - 7200, TimeSource::Exif))
-        );
-        assert_eq!(
-            with(None, Some(local(2020, 5, 1, 7, 4, 0))),
-            Some((utc - 19_800, TimeSource::ExifGps)),
-            "five and a half hours, clocks 38 s apart"
-        );
-        assert_eq!(
-            with(None, Some(local(2020, 4, 29, 7, 4, 0))),
-            Some((utc, TimeSource::ExifLocal)),
-            "a GPS fix of another day says nothing"
-        );
-    }
-
-    #[test]
-    fn before_1970_is_said() {
-        let facts = ExifFacts {
-            local: Some(local(1955, 6, 1, 0, 0, 0)),
-            ..Default::default()
-        };
-        assert_eq!(
-            from_exif(&facts),
-            Some(CaptureTime {
-                nanos: 1,
-                source: TimeSource::ExifBefore1970
-            })
-        );
-    }
-
-    #[test]
-    fn exif_text_forms() {
-        assert!(parse_exif_time("0000:00:00 00:00:00").is_none());
-        assert!(parse_exif_time("    :  :     :  :  ").is_none());
-        assert!(parse_exif_time("2020:02:30 00:00:00").is_none());
-        assert_eq!(
-            parse_exif_time("2020:05:01 12:33:22"),
-            Some(local(2020, 5, 1, 12, 33, 22))
-        );
-        assert_eq!(parse_fraction("5"), Some(500_000_000));
-        assert_eq!(parse_fraction("001234567899"), Some(1_234_567));
-        assert_eq!(parse_fraction(""), None);
-        assert_eq!(parse_offset("-03:30"), UtcOffset::from_hms(-3, -30, 0).ok());
-        assert_eq!(parse_offset("+0530"), UtcOffset::from_hms(5, 30, 0).ok());
-        for bad in ["", "+", "02:00", "+99:00", "+02:99", "+é"] {
-            assert_eq!(parse_offset(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn real_photos() {
-        let portrait = fixture("portrait-orientation-6.jpg").unwrap();
-        assert_eq!(portrait.orientation, Some(6));
-        let gps = fixture("date-gps.jpg");
-        assert!(gps.is_some_and(|f| f.local.is_some() || f.gps.is_some()));
-        assert_eq!(fixture("density_plot.png").and_then(|f| f.local), None);
-    }
-
-    #[test]
-    fn the_files_time_is_the_last_resort() {
-        let modified = UNIX_EPOCH + std::time::Duration::from_secs(1_000);
-        let time = capture_time(None, Path::new("DSC_0001.JPG"), Some(modified));
-        assert_eq!(seconds(time), Some((1_000, TimeSource::FileTime)));
-        assert_eq!(capture_time(None, Path::new("x"), None), None);
-    }
-}
+mod tests;

@@ -27,6 +27,7 @@ pub struct AssetRef {
     pub asset_type: AssetType,
     pub name: String,
     pub mime: String,
+    pub tags: Vec<String>,
     pub place: Place,
     /// Bytes; `None` where the vault does not say.
     pub len: Option<u64>,
@@ -64,6 +65,7 @@ fn asset_ref(id: &str, metadata: &AssetMetadata, place: Place) -> AssetRef {
         asset_type: base.asset_type,
         name: base.name.clone(),
         mime: base.mime_type.clone(),
+        tags: base.tags.clone(),
         place,
         len: Some(base.bytes),
         sha256: as_hash(base.sha256.as_ref()),

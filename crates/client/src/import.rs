@@ -1,4 +1,5 @@
-//! A file becomes a memory: its original untouched, and for a photo its display, thumbnail and placeholder.
+//! A file becomes a memory: its original untouched, and for a photo its display, thumbnail and placeholder. A live photo's motion
+//! and what sidecars say come along ([`crate::companions`]).
 //!
 //! Two lanes. Lane A uploads the original and creates the memory at once; lane B decodes the photo meanwhile, its
 //! derivatives travel as they are ready, and one call adds them. A derivative that fails is reported and leaves the
@@ -7,114 +8,54 @@
 //! Running again converges: content that the capsule holds is found by length and SHA-256 and does not travel;
 //! derivatives that are missing, and only these, are made and added; nothing is ever added twice, because the memory's
 //! key is its content's hash and a derivative's is its kind.
+//!
+//! How often a file is read: what fits one message is read once to be hashed and, where the capsule does not hold it, once more to
+//! be sent, from the page cache. A longer file is read once, hashed as its chunks travel, where the capsule's listing shows that no
+//! original has its length; where one has, it is hashed first, and nothing travels if it is the same. The listing costs a query for
+//! every 100 memories, so it is asked for only once hashing files first has cost as much ([`LISTING_WORTH`]).
 
 mod adding;
+mod companion;
 mod facts;
+mod outcome;
+mod parts;
+mod told;
 
 use std::{
     collections::HashMap,
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
-use futures::{StreamExt, stream};
 use keepsake_api::{
-    AssetType, Error as VaultError, InternalBlobAssetInput, Memory, MemoryType, UploadConfig,
+    AssetType, Error as VaultError, InternalBlobAssetInput, Memory, MemoryUpdateData, UploadConfig,
 };
-use tokio::{
-    sync::{Mutex, Semaphore, mpsc},
-    task::spawn_blocking,
-};
+use tokio::sync::{Mutex, Semaphore};
 
 use self::{
-    adding::{Adding, Brought},
+    companion::Companion,
     facts::{Facts, MEGAPIXELS_AT_ONCE},
+};
+pub use self::{
+    companion::{CompanionRole, KeptCompanion},
+    outcome::{DerivativeFate, Fate, Foreseen, Kept, NoProgress, Progress},
 };
 use crate::{
     ClientError, Content, StoredBlob, Uploader, Vault,
     asked::Asked,
-    capture::CaptureTime,
-    derivatives::{self, Derivative, Kind},
-    download::assets_of,
+    companions::{Bundle, Companions},
+    derivatives::Kind,
+    download::{AssetRef, assets_of},
     known::Known,
-    media::Decoding,
     upload::blocking,
 };
 
-/// What a run tells while it works on one file. All methods may be called from any thread.
-pub trait Progress: Send + Sync {
-    /// The file's length in bytes is known.
-    fn started(&self, _bytes: u64) {}
-    /// So many more bytes of the original are in the vault.
-    fn sent(&self, _bytes: u64) {}
-    /// The original is kept; now a derivative was added.
-    fn derivative(&self, _kind: Kind) {}
-}
-
-/// For callers that do not look.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoProgress;
-
-impl Progress for NoProgress {}
-
-/// What became of a file's original.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// A new memory.
-    Created,
-    /// The capsule held it, and nothing was added.
-    AlreadyThere,
-    /// The capsule held it, and missing derivatives were added.
-    Repaired,
-}
-
-/// What became of one derivative.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DerivativeFate {
-    Added,
-    AlreadyThere,
-    /// Not made or not added, and why.
-    Failed(String),
-}
-
-/// What [`Importer::keep`] would do with a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Foreseen {
-    /// Send it, and make a memory.
-    Create,
-    /// Make a memory of content that the capsule holds.
-    CreateFromHeld,
-    /// Add derivatives that its memory lacks.
-    Repair,
-    AlreadyThere,
-}
-
-/// A file that is kept.
-#[derive(Clone, Debug)]
-pub struct Kept {
-    pub fate: Fate,
-    pub memory_id: String,
-    pub memory_type: MemoryType,
-    pub mime: String,
-    pub sha256: [u8; 32],
-    /// Bytes of the original.
-    pub len: u64,
-    pub captured: Option<CaptureTime>,
-    /// One entry for each derivative that the file should have; none for what is no photo, or is not decoded.
-    pub derivatives: Vec<(Kind, DerivativeFate)>,
-}
-
-impl Kept {
-    /// Whether everything that should be there is.
-    pub fn is_whole(&self) -> bool {
-        self.derivatives
-            .iter()
-            .all(|(_, fate)| !matches!(fate, DerivativeFate::Failed(_)))
-    }
-}
+/// Bytes that are hashed in the time in which one memory is listed, roughly: a page of 100 takes about 15 ms, SHA-256 a
+/// second for 500 MB (benches/clients).
+const LISTING_WORTH: u64 = 75_000;
 
 /// Brings files into one capsule. Files may be brought in side by side.
 pub struct Importer {
@@ -124,6 +65,12 @@ pub struct Importer {
     inline_max: usize,
     /// Nothing was in the capsule when the run began: what it holds now, this run brought.
     began_empty: bool,
+    /// Memories that were in it then.
+    memories: u64,
+    /// Bytes of long files that were hashed before they were sent.
+    hashed_first: AtomicU64,
+    /// Whether the place where a photo was taken goes into its memory's metadata.
+    places: bool,
     asked: Asked,
     known: Mutex<Known>,
     /// Files of one length one after the other, so that a second copy finds the first.
@@ -146,6 +93,9 @@ impl Importer {
             capsule_id: capsule_id.to_owned(),
             inline_max: usize::try_from(config.inline_max).unwrap_or(usize::MAX),
             began_empty: status.memories == 0 && status.bytes == 0,
+            memories: status.memories,
+            hashed_first: AtomicU64::new(0),
+            places: false,
             asked: Asked::default(),
             known: Mutex::new(Known::default()),
             lengths: Mutex::new(HashMap::new()),
@@ -155,42 +105,73 @@ impl Importer {
         })
     }
 
+    /// From now on the place where a photo was taken goes into its memory's metadata, which whoever may see the memory may
+    /// read; otherwise it stays in the original and in sidecars.
+    pub fn with_places(mut self) -> Self {
+        self.places = true;
+        self
+    }
+
     /// The capsule that files are brought into.
     pub fn capsule_id(&self) -> &str {
         &self.capsule_id
     }
 
-    /// Keeps the file at `path`. Cancelling is safe at any moment; the next run goes on from there.
+    /// Keeps the file at `path`, alone. See [`Self::keep_bundle`].
     ///
     /// # Errors
-    /// Whatever kept the original from being kept. What concerns derivatives only is in [`Kept::derivatives`].
+    /// As there.
+    pub async fn keep(&self, path: &Path, progress: &dyn Progress) -> Result<Kept, ClientError> {
+        let alone = Bundle {
+            path: path.to_owned(),
+            companions: Companions::default(),
+        };
+        self.keep_bundle(&alone, None, progress).await
+    }
+
+    /// Keeps a file with its companions. Cancelling is safe at any moment; the next run goes on from there. `sha256` is the
+    /// file's, where it is known from before and the file has not changed since: it is then read only if it has to travel.
+    ///
+    /// # Errors
+    /// Whatever kept the original from being kept. What concerns derivatives only is in [`Kept::derivatives`], and what
+    /// concerns companions in [`Kept::companions`].
     /// After [`ClientError::Unreachable`] every further file is [`ClientError::NotTried`] at once, rather than each
     /// waiting for a vault that is gone.
-    pub async fn keep(&self, path: &Path, progress: &dyn Progress) -> Result<Kept, ClientError> {
-        let result = self.keep_one(path, progress).await;
-        if matches!(result, Err(ClientError::Unreachable { .. })) {
-            self.gone.store(true, Ordering::Relaxed);
+    pub async fn keep_bundle(
+        &self,
+        bundle: &Bundle,
+        sha256: Option<[u8; 32]>,
+        progress: &dyn Progress,
+    ) -> Result<Kept, ClientError> {
+        let result = self.keep_one(bundle, sha256, progress).await;
+        if let Err(e) = &result {
+            self.note(e);
         }
         result
     }
 
-    /// Says what [`Self::keep`] would do with the file at `path`, and does nothing of it. Files of one run that are equal are
-    /// each foreseen as if the others were not.
+    /// Notes where the vault stopped answering.
+    fn note(&self, error: &ClientError) {
+        if matches!(error, ClientError::Unreachable { .. }) {
+            self.gone.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Says what [`Self::keep_bundle`] would do, and does nothing of it. Files of one run that are equal are each foreseen as if
+    /// the others were not.
     ///
     /// # Errors
     /// What keeps the file from being read, or the vault from answering.
-    pub async fn foresee(&self, path: &Path) -> Result<Foreseen, ClientError> {
-        let facts = {
-            let path = path.to_owned();
-            blocking(move || Facts::read(&path)).await?
-        };
-        Ok(match self.whats_there(&facts).await? {
+    pub async fn foresee(&self, bundle: &Bundle) -> Result<Foreseen, ClientError> {
+        let facts = self.facts(bundle).await?;
+        Ok(match self.whats_there(&facts, None, &NoProgress).await? {
             There::Nothing => Foreseen::Create,
             There::Blob(_) => Foreseen::CreateFromHeld,
             There::Memory(memory, _) => {
                 let present = assets_of(&memory);
                 let has = |kind: &Kind| present.iter().any(|a| a.asset_type == kind.asset_type());
-                if facts.wanted().iter().all(has) {
+                let (_, missing) = sorted_companions(&facts, &present).await?;
+                if facts.wanted().iter().all(has) && missing.is_empty() {
                     Foreseen::AlreadyThere
                 } else {
                     Foreseen::Repair
@@ -199,18 +180,25 @@ impl Importer {
         })
     }
 
-    async fn keep_one(&self, path: &Path, progress: &dyn Progress) -> Result<Kept, ClientError> {
-        let facts = {
-            let path = path.to_owned();
-            blocking(move || Facts::read(&path)).await?
-        };
+    async fn facts(&self, bundle: &Bundle) -> Result<Facts, ClientError> {
+        let (bundle, places) = (bundle.clone(), self.places);
+        blocking(move || Facts::read(&bundle.path, &bundle.companions, places)).await
+    }
+
+    async fn keep_one(
+        &self,
+        bundle: &Bundle,
+        sha256: Option<[u8; 32]>,
+        progress: &dyn Progress,
+    ) -> Result<Kept, ClientError> {
+        let facts = self.facts(bundle).await?;
         progress.started(facts.file.len);
         let length = self.length_lock(facts.file.len).await;
         let _one_at_a_time = length.lock().await;
         if self.gone.load(Ordering::Relaxed) {
             return Err(ClientError::NotTried);
         }
-        match self.whats_there(&facts).await? {
+        match self.whats_there(&facts, sha256, progress).await? {
             There::Memory(memory, sha256) => {
                 progress.sent(facts.file.len);
                 self.repair(&facts, &memory, sha256, progress).await
@@ -229,14 +217,28 @@ impl Importer {
         lengths.entry(len).or_default().clone()
     }
 
-    /// What the capsule has of this file. The file is read for it only where the capsule may have something.
-    async fn whats_there(&self, facts: &Facts) -> Result<There, ClientError> {
+    /// What the capsule has of this file, whose hash is `known` where it is known. The file is read for it only where the capsule
+    /// may have something.
+    async fn whats_there(
+        &self,
+        facts: &Facts,
+        known: Option<[u8; 32]>,
+        progress: &dyn Progress,
+    ) -> Result<There, ClientError> {
         let len = facts.file.len;
         if self.began_empty && !self.known.lock().await.has_len(len) {
             return Ok(There::Nothing);
         }
-        let file = facts.file.clone();
-        let sha256 = blocking(move || file.sha256()).await?;
+        let sha256 = match known {
+            Some(sha256) => sha256,
+            None if self.is_surely_new(len).await? => return Ok(There::Nothing),
+            None => {
+                let file = facts.file.clone();
+                let sha256 = blocking(move || file.sha256()).await?;
+                self.identified(len, sha256, progress);
+                sha256
+            }
+        };
         let mut found = {
             let known = self.known.lock().await;
             known.find(len, &sha256).map(str::to_owned)
@@ -276,6 +278,38 @@ impl Importer {
         })
     }
 
+    /// Whether no original of the capsule has this length, so that a long file need not be hashed before it is sent. The
+    /// capsule is listed for it once hashing such files first has cost as much as that.
+    async fn is_surely_new(&self, len: u64) -> Result<bool, ClientError> {
+        if self.is_short(len) {
+            return Ok(false);
+        }
+        let mut known = self.known.lock().await;
+        if !known.is_listed() {
+            let hashed = self
+                .hashed_first
+                .load(Ordering::Relaxed)
+                .saturating_add(len);
+            if hashed <= self.memories.saturating_mul(LISTING_WORTH) {
+                self.hashed_first.store(hashed, Ordering::Relaxed);
+                return Ok(false);
+            }
+            known.list_once(&self.vault, &self.capsule_id).await?;
+        }
+        Ok(!known.may_have_len(len))
+    }
+
+    /// Whether so many bytes fit one message.
+    fn is_short(&self, len: u64) -> bool {
+        len <= u64::from(self.uploader.chunk_size())
+    }
+
+    fn identified(&self, len: u64, sha256: [u8; 32], progress: &dyn Progress) {
+        if !self.is_short(len) {
+            progress.identified(sha256);
+        }
+    }
+
     /// Adds what a memory lacks.
     async fn repair(
         &self,
@@ -284,32 +318,43 @@ impl Importer {
         sha256: [u8; 32],
         progress: &dyn Progress,
     ) -> Result<Kept, ClientError> {
-        let present: Vec<AssetType> = assets_of(memory).iter().map(|a| a.asset_type).collect();
+        let present = assets_of(memory);
         let (there, missing): (Vec<Kind>, Vec<Kind>) = facts
             .wanted()
             .iter()
-            .partition(|kind| present.contains(&kind.asset_type()));
-        let mut fates: Vec<(Kind, DerivativeFate)> = there
-            .into_iter()
-            .map(|kind| (kind, DerivativeFate::AlreadyThere))
-            .collect();
+            .partition(|kind| present.iter().any(|a| a.asset_type == kind.asset_type()));
         let ready = self.make_derivatives(facts, &missing);
-        fates.extend(
-            self.add_derivatives(facts, &memory.id, &missing, ready, progress)
-                .await,
+        let (companions_there, companions) = sorted_companions(facts, &present).await?;
+        let mut added = self
+            .add_parts(facts, &memory.id, &missing, ready, &companions, progress)
+            .await;
+        let is_added = |fate: &DerivativeFate| *fate == DerivativeFate::Added;
+        let sidecar_added = added
+            .companions
+            .iter()
+            .any(|companion| companion.role == CompanionRole::Sidecar && is_added(&companion.fate));
+        if sidecar_added && let Some(metadata) = facts.told.fill(facts, memory) {
+            let changes = MemoryUpdateData {
+                metadata: Some(metadata),
+                ..MemoryUpdateData::default()
+            };
+            self.vault.memories_update(&memory.id, &changes).await?;
+        }
+        let something = added.derivatives.iter().any(|(_, fate)| is_added(fate))
+            || added.companions.iter().any(|c| is_added(&c.fate));
+        added.derivatives.extend(
+            there
+                .into_iter()
+                .map(|kind| (kind, DerivativeFate::AlreadyThere)),
         );
-        fates.sort_by_key(|(kind, _)| *kind);
-        let added = fates.iter().any(|(_, fate)| *fate == DerivativeFate::Added);
-        Ok(facts.kept(
-            if added {
-                Fate::Repaired
-            } else {
-                Fate::AlreadyThere
-            },
-            memory.id.clone(),
-            sha256,
-            fates,
-        ))
+        added.derivatives.sort_by_key(|(kind, _)| *kind);
+        added.companions.extend(companions_there);
+        let fate = if something {
+            Fate::Repaired
+        } else {
+            Fate::AlreadyThere
+        };
+        Ok(facts.kept(fate, memory.id.clone(), sha256, added))
     }
 
     /// Both lanes for a file that no memory has. `held` is a blob with its content, where the capsule has one.
@@ -334,10 +379,12 @@ impl Importer {
             },
             None => self.upload_and_create(facts, progress).await?,
         };
-        let fates = self
-            .add_derivatives(facts, &memory_id, facts.wanted(), ready, progress)
+        let companions: Vec<&Companion> = facts.companions.iter().collect();
+        let wanted = facts.wanted();
+        let added = self
+            .add_parts(facts, &memory_id, wanted, ready, &companions, progress)
             .await;
-        Ok(facts.kept(Fate::Created, memory_id, sha256, fates))
+        Ok(facts.kept(Fate::Created, memory_id, sha256, added))
     }
 
     async fn upload_and_create(
@@ -346,6 +393,7 @@ impl Importer {
         progress: &dyn Progress,
     ) -> Result<(String, [u8; 32]), ClientError> {
         let blob = self.upload_original(facts, progress).await?;
+        self.identified(blob.len, blob.sha256, progress);
         let memory_id = self.create_from(facts, &blob).await?;
         Ok((memory_id, blob.sha256))
     }
@@ -390,98 +438,35 @@ impl Importer {
             .upload(&self.capsule_id, &content, &|bytes| progress.sent(bytes))
             .await
     }
+}
 
-    /// Lane B: starts at once, on its own thread, and hands over each derivative as it is ready.
-    fn make_derivatives(
-        &self,
-        facts: &Facts,
-        wanted: &[Kind],
-    ) -> mpsc::Receiver<(Kind, Result<Derivative, String>)> {
-        let (ready, receiver) = mpsc::channel(Kind::ALL.len());
-        let Decoding::Photo(format) = facts.media.decoding else {
-            return receiver;
+/// Which companions a memory with these assets has, and which it lacks.
+async fn sorted_companions<'a>(
+    facts: &'a Facts,
+    present: &[AssetRef],
+) -> Result<(Vec<KeptCompanion>, Vec<&'a Companion>), ClientError> {
+    let mut there = Vec::new();
+    let mut missing = Vec::new();
+    for companion in &facts.companions {
+        let hashed = companion.clone();
+        // Why one cannot be read is told when it is brought in.
+        let sha256 = blocking(move || Ok(hashed.sha256().ok())).await?;
+        let held = |asset: &AssetRef| {
+            asset.sha256 == sha256
+                && matches!(asset.asset_type, AssetType::Original | AssetType::Metadata)
         };
-        if wanted.is_empty() {
-            return receiver;
+        if sha256.is_some() && present.iter().any(held) {
+            there.push(KeptCompanion {
+                path: companion.path.clone(),
+                role: companion.role,
+                sha256,
+                fate: DerivativeFate::AlreadyThere,
+            });
+        } else {
+            missing.push(companion);
         }
-        let wanted = wanted.to_vec();
-        let path = facts.file.path.clone();
-        let orientation = facts.exif.and_then(|exif| exif.orientation);
-        let megapixels = facts.megapixels();
-        let decoding = self.decoding.clone();
-        tokio::spawn(async move {
-            // The semaphore is never closed; if it were, the derivatives would be missing from the report,
-            // which the receiver notices.
-            let Ok(_permit) = decoding.acquire_many_owned(megapixels).await else {
-                return;
-            };
-            let _ = spawn_blocking(move || {
-                derivatives::make(&path, format, orientation, &wanted, |kind, result| {
-                    let result = result.map_err(|e| e.to_string());
-                    // Nobody listens any more when the original could not be kept.
-                    let _ = ready.blocking_send((kind, result));
-                });
-            })
-            .await;
-        });
-        receiver
     }
-
-    /// Brings derivatives into the vault as they become ready, and adds them to their memory in one call.
-    async fn add_derivatives(
-        &self,
-        facts: &Facts,
-        memory_id: &str,
-        wanted: &[Kind],
-        mut ready: mpsc::Receiver<(Kind, Result<Derivative, String>)>,
-        progress: &dyn Progress,
-    ) -> Vec<(Kind, DerivativeFate)> {
-        let adding = Adding {
-            importer: self,
-            facts,
-            memory_id,
-        };
-        let adding = &adding;
-        let brought: Vec<(Kind, Result<Brought, String>)> =
-            stream::poll_fn(|context| ready.poll_recv(context))
-                .map(|(kind, made)| async move {
-                    let brought = match made {
-                        Ok(derivative) => adding.bring(derivative).await,
-                        Err(reason) => Err(reason),
-                    };
-                    (kind, brought)
-                })
-                .buffer_unordered(Kind::ALL.len())
-                .collect()
-                .await;
-        let mut fates = Vec::new();
-        let mut to_add = Vec::new();
-        for (kind, brought) in brought {
-            match brought {
-                Ok(brought) => to_add.push((kind, brought)),
-                Err(reason) => fates.push((kind, DerivativeFate::Failed(reason))),
-            }
-        }
-        for (kind, added) in adding.add(to_add).await {
-            let fate = match added {
-                Ok(()) => {
-                    progress.derivative(kind);
-                    DerivativeFate::Added
-                }
-                Err(reason) => DerivativeFate::Failed(reason),
-            };
-            fates.push((kind, fate));
-        }
-        // Only where the program is stopping, or the derivatives' thread died.
-        for &kind in wanted {
-            if fates.iter().all(|(done, _)| *done != kind) {
-                let reason = "it was not made".to_owned();
-                fates.push((kind, DerivativeFate::Failed(reason)));
-            }
-        }
-        fates.sort_by_key(|(kind, _)| *kind);
-        fates
-    }
+    Ok((there, missing))
 }
 
 /// What the capsule has of a file.

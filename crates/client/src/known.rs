@@ -33,6 +33,17 @@ struct Unread {
     only_asset: bool,
 }
 
+impl Unread {
+    /// Whether one of its assets may have this length.
+    fn may_have(&self, len: u64) -> bool {
+        if self.only_asset {
+            self.size == len
+        } else {
+            self.size >= len
+        }
+    }
+}
+
 impl Known {
     /// Lists the capsule, if that was not done before.
     pub async fn list_once(&mut self, vault: &Vault, capsule_id: &str) -> Result<(), ClientError> {
@@ -87,16 +98,9 @@ impl Known {
 
     /// Reads what has to be read before questions about originals of `len` bytes can be answered.
     pub async fn learn(&mut self, vault: &Vault, len: u64) -> Result<(), ClientError> {
-        let possible = |m: &Unread| {
-            if m.only_asset {
-                m.size == len
-            } else {
-                m.size >= len
-            }
-        };
         let (candidates, rest): (Vec<Unread>, Vec<Unread>) = std::mem::take(&mut self.unread)
             .into_iter()
-            .partition(possible);
+            .partition(|memory| memory.may_have(len));
         let read: Result<Vec<Option<Memory>>, ClientError> = stream::iter(&candidates)
             .map(|candidate| async move {
                 match vault.memories_read(&candidate.id).await {
@@ -144,6 +148,17 @@ impl Known {
             .is_some_and(|hashes| !hashes.is_empty())
     }
 
+    /// Whether the capsule was listed.
+    pub fn is_listed(&self) -> bool {
+        self.listed
+    }
+
+    /// Whether any original of this length may be there, once the capsule was listed. The motion of a live photo, which is a
+    /// further original, does not count: its memory is found by the still.
+    pub fn may_have_len(&self, len: u64) -> bool {
+        self.has_len(len) || self.unread.iter().any(|memory| memory.may_have(len))
+    }
+
     /// The memory that holds this original.
     pub fn find(&self, len: u64, sha256: &[u8; 32]) -> Option<&str> {
         self.by_len.get(&len)?.get(sha256).map(String::as_str)
@@ -179,6 +194,16 @@ mod tests {
         assert_eq!(known.find(3, &[1; 32]), Some("m1"));
         assert_eq!(known.find(3, &[2; 32]), None);
         assert_eq!(known.find(4, &[1; 32]), None);
+        assert!(!known.may_have_len(4));
+        for (size, only_asset) in [(5, false), (6, true)] {
+            known.unread.push(Unread {
+                id: "m2".into(),
+                size,
+                only_asset,
+            });
+        }
+        let possible: Vec<u64> = (1..8).filter(|&len| known.may_have_len(len)).collect();
+        assert_eq!(possible, [1, 2, 3, 4, 5, 6]);
         known.remove(3, &[1; 32]);
         assert!(!known.has_len(3));
     }

@@ -13,6 +13,7 @@
 pub mod archive;
 mod asked;
 pub mod capture;
+pub mod companions;
 mod connect;
 pub mod derivatives;
 pub mod download;
@@ -21,8 +22,10 @@ pub mod identity;
 pub mod import;
 mod jpeg;
 mod known;
+mod live;
 pub mod media;
 pub mod retry;
+pub mod sidecar;
 pub mod upload;
 pub mod vault;
 mod webp_container;
@@ -30,7 +33,10 @@ mod webp_container;
 pub use connect::DEFAULT_CANISTER_ID;
 pub use download::{AssetRef, assets_of, read_asset, verify_asset};
 pub use error::ClientError;
-pub use import::{DerivativeFate, Fate, Foreseen, Importer, Kept, NoProgress, Progress};
+pub use companions::{Bundle, Companions};
+pub use import::{
+    CompanionRole, DerivativeFate, Fate, Foreseen, Importer, Kept, KeptCompanion, NoProgress, Progress,
+};
 pub use keepsake_api as api;
 pub use retry::RetryPolicy;
 pub use upload::{Content, StoredBlob, Uploader};

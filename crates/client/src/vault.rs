@@ -91,6 +91,12 @@ impl Vault {
         self.canister_id
     }
 
+    /// The root key that certificates are verified by (DER): that of the Internet Computer, or of one host. Canister id and root
+    /// key together name one vault.
+    pub fn root_key(&self) -> Vec<u8> {
+        self.agent.read_root_key()
+    }
+
     /// The URL given at construction.
     pub fn url(&self) -> &str {
         &self.url

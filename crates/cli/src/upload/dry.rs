@@ -1,5 +1,7 @@
 //! `keepsake upload --dry-run`: what would be done with each file. Nothing is sent but hashes, nothing is written anywhere.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use futures::{StreamExt, stream};
 use keepsake_client::{ClientError, Foreseen, Importer, Vault};
@@ -8,7 +10,7 @@ use serde::Serialize;
 use super::without_path;
 use crate::{
     Outcome,
-    gather::Found,
+    gather::Item,
     output::{self, Output},
 };
 
@@ -17,7 +19,10 @@ struct Event {
     event: &'static str,
     path: String,
     status: &'static str,
+    /// Of the file alone.
     bytes: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    companions: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -38,7 +43,7 @@ struct Summary {
 pub async fn run(
     vault: Vault,
     capsule: Option<&str>,
-    found: Vec<Found>,
+    items: Vec<Item>,
     jobs: usize,
     output: &mut Output,
 ) -> Result<Outcome> {
@@ -52,23 +57,24 @@ pub async fn run(
         dry_run: true,
         ..Summary::default()
     };
-    let mut events = stream::iter(found)
-        .map(|found| async move {
-            match found {
-                Found::Unreadable { path, reason } => (path, 0, Err(reason)),
-                Found::File { path, len } => {
+    let mut events = stream::iter(items)
+        .map(|item| async move {
+            match item {
+                Item::Unreadable { path, reason } => (path, Vec::new(), 0, Err(reason)),
+                Item::Bundle { bundle, len } => {
                     let foreseen = match importer {
-                        Some(importer) => importer.foresee(&path).await,
+                        Some(importer) => importer.foresee(&bundle).await,
                         None => Ok(Foreseen::Create),
                     };
-                    let shown = path.display().to_string();
+                    let shown = bundle.path.display().to_string();
                     let foreseen = foreseen.map_err(|e: ClientError| without_path(&e, &shown));
-                    (path, len, foreseen)
+                    let companions = bundle.companions.paths().cloned().collect();
+                    (bundle.path, companions, len, foreseen)
                 }
             }
         })
         .buffered(jobs);
-    while let Some((path, bytes, foreseen)) = events.next().await {
+    while let Some((path, companions, bytes, foreseen)) = events.next().await {
         let (status, error) = match foreseen {
             Ok(Foreseen::Create) => {
                 summary.would_create += 1;
@@ -98,6 +104,10 @@ pub async fn run(
                 path: path.to_string_lossy().into_owned(),
                 status,
                 bytes,
+                companions: companions
+                    .iter()
+                    .map(|path: &PathBuf| path.to_string_lossy().into_owned())
+                    .collect(),
                 error,
             })?;
         } else {
@@ -108,6 +118,10 @@ pub async fn run(
                 "{status:<13}  {path}{reason}  {}",
                 output::bytes(bytes)
             ))?;
+            for companion in companions {
+                let companion = output::printable(&companion.display().to_string());
+                output.line(&format!("{:<13}  with {companion}", ""))?;
+            }
         }
     }
     if output.is_json() {

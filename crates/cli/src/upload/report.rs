@@ -2,19 +2,33 @@
 //!
 //! With `--json` every file is one line, `{"event":"file","path":…,"status":…}`, as soon as its fate is known, and the
 //! last line is `{"event":"summary",…}`. `status` is `created`, `already_there`, `repaired` or `failed`; each of
-//! `derivatives` has a `status` of `added`, `already_there` or `failed`, the latter with a `reason`.
+//! `derivatives` and of `companions` has a `status` of `added`, `already_there` or `failed`, the latter with a `reason`. What is
+//! known from the journal alone has `"from_journal":true` and does not list them.
 
 use std::{collections::BTreeMap, io, path::PathBuf};
 
 use keepsake_client::{DerivativeFate, Fate, Kept, derivatives::Kind};
 use serde::Serialize;
 
+use super::journal::Entry;
 use crate::output::{self, Output};
 
-/// The fate of one file.
+/// The fate of one file and its companions.
 pub struct Report {
     path: PathBuf,
-    result: Result<Kept, String>,
+    fate: Outcome,
+}
+
+enum Outcome {
+    Kept(Box<Kept>),
+    /// An earlier run kept it, nothing has changed since, and its memory is there.
+    Known {
+        memory_id: String,
+        bytes: u64,
+        entry: Box<Entry>,
+        companions: usize,
+    },
+    Failed(String),
 }
 
 #[derive(Serialize)]
@@ -38,6 +52,19 @@ struct KeptEvent<'a> {
     captured_at: Option<String>,
     captured_at_source: Option<&'static str>,
     derivatives: BTreeMap<&'static str, DerivativeEvent<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    companions: Vec<CompanionEvent<'a>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    from_journal: bool,
+}
+
+#[derive(Serialize)]
+struct CompanionEvent<'a> {
+    path: String,
+    /// `motion` or `sidecar`.
+    role: &'static str,
+    #[serde(flatten)]
+    fate: DerivativeEvent<'a>,
 }
 
 #[derive(Serialize)]
@@ -51,25 +78,44 @@ impl Report {
     pub fn kept(path: PathBuf, kept: Kept) -> Self {
         Report {
             path,
-            result: Ok(kept),
+            fate: Outcome::Kept(Box::new(kept)),
+        }
+    }
+
+    pub fn known(
+        path: PathBuf,
+        bytes: u64,
+        memory_id: String,
+        entry: Entry,
+        companions: usize,
+    ) -> Self {
+        Report {
+            path,
+            fate: Outcome::Known {
+                memory_id,
+                bytes,
+                entry: Box::new(entry),
+                companions,
+            },
         }
     }
 
     pub fn failed(path: PathBuf, reason: String) -> Self {
         Report {
             path,
-            result: Err(reason),
+            fate: Outcome::Failed(reason),
         }
     }
 
     fn status(&self) -> &'static str {
-        match &self.result {
-            Ok(kept) => match kept.fate {
+        match &self.fate {
+            Outcome::Kept(kept) => match kept.fate {
                 Fate::Created => "created",
                 Fate::AlreadyThere => "already_there",
                 Fate::Repaired => "repaired",
             },
-            Err(_) => "failed",
+            Outcome::Known { .. } => "already_there",
+            Outcome::Failed(_) => "failed",
         }
     }
 
@@ -79,47 +125,97 @@ impl Report {
         }
         let status = self.status().replace('_', " ");
         let path = output::printable(&self.path.display().to_string());
-        match &self.result {
-            Err(reason) => {
+        let (bytes, memory_id) = match &self.fate {
+            Outcome::Failed(reason) => {
                 let reason = output::printable(reason);
-                output.line(&format!("{status:<13}  {path}: {reason}"))
+                return output.line(&format!("{status:<13}  {path}: {reason}"));
             }
-            Ok(kept) => {
-                output.line(&format!(
-                    "{status:<13}  {path}  {}  {}",
-                    output::bytes(kept.len),
-                    kept.memory_id
-                ))?;
-                for (reason, kinds) in failed_derivatives(kept) {
-                    let reason = output::printable(reason);
-                    output.line(&format!("{:<13}  no {}: {reason}", "", kinds.join(", ")))?;
-                }
-                Ok(())
+            Outcome::Known {
+                bytes, memory_id, ..
+            } => (*bytes, memory_id),
+            Outcome::Kept(kept) => (kept.len, &kept.memory_id),
+        };
+        let bytes = output::bytes(bytes);
+        output.line(&format!("{status:<13}  {path}  {bytes}  {memory_id}"))?;
+        if let Outcome::Kept(kept) = &self.fate {
+            for (reason, kinds) in failed_derivatives(kept) {
+                let reason = output::printable(reason);
+                output.line(&format!("{:<13}  no {}: {reason}", "", kinds.join(", ")))?;
+            }
+            for companion in &kept.companions {
+                let path = output::printable(&companion.path.display().to_string());
+                output.line(&match &companion.fate {
+                    DerivativeFate::Failed(reason) => {
+                        format!("{:<13}  without {path}: {}", "", output::printable(reason))
+                    }
+                    DerivativeFate::Added | DerivativeFate::AlreadyThere => {
+                        format!("{:<13}  with {path}", "")
+                    }
+                })?;
             }
         }
+        Ok(())
     }
 
     fn event(&self) -> FileEvent<'_> {
+        let (error, kept) = match &self.fate {
+            Outcome::Failed(reason) => (Some(reason.as_str()), None),
+            Outcome::Kept(kept) => (None, Some(kept_event(kept))),
+            Outcome::Known {
+                memory_id,
+                bytes,
+                entry,
+                ..
+            } => (
+                None,
+                Some(KeptEvent {
+                    memory_id,
+                    memory_type: entry.memory_type.clone(),
+                    mime: &entry.mime,
+                    bytes: *bytes,
+                    sha256: entry.sha256.clone(),
+                    captured_at: None,
+                    captured_at_source: None,
+                    derivatives: BTreeMap::new(),
+                    companions: Vec::new(),
+                    from_journal: true,
+                }),
+            ),
+        };
         FileEvent {
             event: "file",
             path: self.path.to_string_lossy().into_owned(),
             status: self.status(),
-            error: self.result.as_ref().err().map(String::as_str),
-            kept: self.result.as_ref().ok().map(|kept| KeptEvent {
-                memory_id: &kept.memory_id,
-                memory_type: format!("{:?}", kept.memory_type).to_lowercase(),
-                mime: &kept.mime,
-                bytes: kept.len,
-                sha256: hex::encode(kept.sha256),
-                captured_at: kept.captured.and_then(|time| output::rfc3339(time.nanos)),
-                captured_at_source: kept.captured.map(|time| time.source.tag()),
-                derivatives: kept
-                    .derivatives
-                    .iter()
-                    .map(|(kind, fate)| (kind.name(), derivative_event(fate)))
-                    .collect(),
-            }),
+            error,
+            kept,
         }
+    }
+}
+
+fn kept_event(kept: &Kept) -> KeptEvent<'_> {
+    KeptEvent {
+        memory_id: &kept.memory_id,
+        memory_type: output::lower(kept.memory_type),
+        mime: &kept.mime,
+        bytes: kept.len,
+        sha256: hex::encode(kept.sha256),
+        captured_at: kept.captured.and_then(|time| output::rfc3339(time.nanos)),
+        captured_at_source: kept.captured.map(|time| time.source.tag()),
+        derivatives: kept
+            .derivatives
+            .iter()
+            .map(|(kind, fate)| (kind.name(), derivative_event(fate)))
+            .collect(),
+        companions: kept
+            .companions
+            .iter()
+            .map(|companion| CompanionEvent {
+                path: companion.path.to_string_lossy().into_owned(),
+                role: companion.role.name(),
+                fate: derivative_event(&companion.fate),
+            })
+            .collect(),
+        from_journal: false,
     }
 }
 
@@ -154,9 +250,11 @@ pub struct Summary {
     created: usize,
     already_there: usize,
     repaired: usize,
-    /// Kept, but not with all derivatives; also counted as one of the above.
+    /// Kept, but not with all derivatives and companions; also counted as one of the above.
     incomplete: usize,
     failed: usize,
+    /// Files that are kept with another one, as the motion of a live photo or a sidecar.
+    companions: usize,
     /// Bytes of the originals of new memories.
     bytes_created: u64,
 }
@@ -171,13 +269,14 @@ impl Summary {
             repaired: 0,
             incomplete: 0,
             failed: 0,
+            companions: 0,
             bytes_created: 0,
         }
     }
 
     pub fn count(&mut self, report: &Report) {
-        match &report.result {
-            Ok(kept) => {
+        match &report.fate {
+            Outcome::Kept(kept) => {
                 match kept.fate {
                     Fate::Created => {
                         self.created += 1;
@@ -187,8 +286,14 @@ impl Summary {
                     Fate::Repaired => self.repaired += 1,
                 }
                 self.incomplete += usize::from(!kept.is_whole());
+                let is_there = |fate: &DerivativeFate| !matches!(fate, DerivativeFate::Failed(_));
+                self.companions += kept.companions.iter().filter(|c| is_there(&c.fate)).count();
             }
-            Err(_) => self.failed += 1,
+            Outcome::Known { companions, .. } => {
+                self.already_there += 1;
+                self.companions += companions;
+            }
+            Outcome::Failed(_) => self.failed += 1,
         }
     }
 
@@ -213,8 +318,9 @@ impl Summary {
         );
         for (n, what) in [
             (self.repaired, "repaired"),
-            (self.incomplete, "without all derivatives"),
+            (self.incomplete, "without all that should come with it"),
             (self.failed, "failed"),
+            (self.companions, "kept with another file"),
         ] {
             if n > 0 {
                 text.push_str(&format!(", {n} {what}"));
@@ -244,6 +350,7 @@ mod tests {
                 (Kind::Thumbnail, DerivativeFate::Failed("cut short".into())),
                 (Kind::Display, DerivativeFate::Failed("cut short".into())),
             ],
+            companions: Vec::new(),
         }
     }
 

@@ -1,5 +1,5 @@
-//! Derivatives on their way to their memory: the larger ones as blobs, the placeholder inline while the capsule's inline
-//! budget lasts, all of them added in one call; one by one where the vault does not take them together.
+//! Derivatives and companions on their way to their memory: the larger ones as blobs, the placeholder inline while the capsule's
+//! inline budget lasts, all of them added in one call; one by one where the vault does not take them together.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -11,12 +11,13 @@ use crate::{
     derivatives::{Derivative, Kind},
 };
 
-/// Names a derivative within its memory, together with its content and kind, so that adding it again adds nothing.
+/// Names an asset within its memory, together with its content and kind, so that adding it again adds nothing.
 const IDEM: &str = "derivatives";
 
-/// A derivative that is ready to be added.
+/// An asset that is ready to be added.
 pub(super) enum Brought {
     Blob(InternalBlobAssetInput),
+    /// A placeholder.
     Inline(InlineAssetInput),
 }
 
@@ -48,8 +49,8 @@ impl Adding<'_> {
         )
     }
 
-    /// Adds them; each answer is for one of them, with the reason where it failed.
-    pub async fn add(&self, brought: Vec<(Kind, Brought)>) -> Vec<(Kind, Result<(), String>)> {
+    /// Adds them; each answer is for one of them, with the reason where it failed. `P` says which one it is.
+    pub async fn add<P>(&self, brought: Vec<(P, Brought)>) -> Vec<(P, Result<(), String>)> {
         if brought.is_empty() {
             return Vec::new();
         }
@@ -57,14 +58,14 @@ impl Adding<'_> {
         match self.call(&all).await {
             Ok(()) => brought
                 .into_iter()
-                .map(|(kind, _)| (kind, Ok(())))
+                .map(|(part, _)| (part, Ok(())))
                 .collect(),
             // All or none: one of them may be what the vault does not take.
             Err(ClientError::Vault { .. }) => {
                 let mut added = Vec::new();
-                for (kind, brought) in brought {
-                    let result = self.add_alone(kind, brought).await;
-                    added.push((kind, self.reason(result)));
+                for (part, brought) in brought {
+                    let result = self.add_alone(brought).await;
+                    added.push((part, self.reason(result)));
                 }
                 added
             }
@@ -72,13 +73,13 @@ impl Adding<'_> {
                 let reason: Result<(), String> = self.reason(Err(e));
                 brought
                     .into_iter()
-                    .map(|(kind, _)| (kind, reason.clone()))
+                    .map(|(part, _)| (part, reason.clone()))
                     .collect()
             }
         }
     }
 
-    async fn add_alone(&self, kind: Kind, brought: Brought) -> Result<(), ClientError> {
+    async fn add_alone(&self, brought: Brought) -> Result<(), ClientError> {
         let asset = match (self.call(&[&brought]).await, brought) {
             (
                 Err(ClientError::Vault {
@@ -91,7 +92,11 @@ impl Adding<'_> {
         };
         self.importer.inline_spent.store(true, Ordering::Relaxed);
         let blob = self
-            .upload(kind, asset.bytes.into_vec().into(), asset.metadata)
+            .upload(
+                Kind::Placeholder,
+                asset.bytes.into_vec().into(),
+                asset.metadata,
+            )
             .await?;
         self.call(&[&Brought::Blob(blob)]).await
     }
@@ -137,11 +142,10 @@ impl Adding<'_> {
         })
     }
 
-    /// Notes where the vault stopped answering.
     fn reason<T>(&self, result: Result<T, ClientError>) -> Result<T, String> {
-        if matches!(result, Err(ClientError::Unreachable { .. })) {
-            self.importer.gone.store(true, Ordering::Relaxed);
-        }
-        result.map_err(|e| e.to_string())
+        result.map_err(|e| {
+            self.importer.note(&e);
+            e.to_string()
+        })
     }
 }

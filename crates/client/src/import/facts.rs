@@ -1,11 +1,10 @@
-//! What a look at a file tells, and the metadata that follows from it.
+//! What a look at a file and its sidecars tells, and the metadata that follows from it.
 //!
-//! Nothing of the place where a picture was taken goes into metadata: whoever may see a memory's metadata need not be
-//! allowed to see its original.
+//! The place where a picture was taken goes into metadata only where that was asked for: whoever may see a memory's metadata need
+//! not be allowed to see its original.
 
 use std::{
     fs::File,
-    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -15,10 +14,16 @@ use keepsake_api::{
     VideoAssetMetadata,
 };
 
-use super::{DerivativeFate, Fate, Kept};
+use super::{
+    Fate, Kept,
+    companion::{self, Companion},
+    parts::Added,
+    told::Told,
+};
 use crate::{
     ClientError,
     capture::{self, CaptureTime, ExifFacts},
+    companions::Companions,
     derivatives::{self, Derivative, Kind},
     media::{self, Decoding, Media},
     upload::FileContent,
@@ -38,19 +43,16 @@ pub(super) struct Facts {
     pub captured: Option<CaptureTime>,
     /// As stored.
     pub dimensions: Option<(u32, u32)>,
+    pub companions: Vec<Companion>,
+    pub told: Told,
 }
 
 impl Facts {
-    /// Blocking.
-    pub fn read(path: &Path) -> Result<Self, ClientError> {
+    /// With the place where it was taken, if `places`. Blocking.
+    pub fn read(path: &Path, companions: &Companions, places: bool) -> Result<Self, ClientError> {
         let file = FileContent::at(path)?;
         let failed = |e| ClientError::file(path, e);
-        let opened = File::open(path).map_err(failed)?;
-        let mut head = Vec::with_capacity(media::HEAD_LEN);
-        (&opened)
-            .take(media::HEAD_LEN as u64)
-            .read_to_end(&mut head)
-            .map_err(failed)?;
+        let head = file.head(media::HEAD_LEN)?;
         let file_name = path.file_name().map_or_else(PathBuf::new, PathBuf::from);
         let media = media::identify(&file_name, &head);
         let exif = if media.memory_type == MemoryType::Image {
@@ -63,13 +65,19 @@ impl Facts {
             Decoding::Photo(format) => derivatives::dimensions(path, format).ok(),
             _ => None,
         };
+        let (companions, mut told) = companion::look(companions, places);
+        if places && let Some(point) = exif.and_then(|exif| exif.point) {
+            told.place = Some(point.to_string());
+        }
         Ok(Facts {
-            captured: capture::capture_time(exif.as_ref(), &file_name, file.modified),
+            captured: capture::capture_time(exif.as_ref(), told.taken, &file_name, file.modified),
             name: file_name.to_string_lossy().into_owned(),
             file,
             media,
             exif,
             dimensions,
+            companions,
+            told,
         })
     }
 
@@ -91,13 +99,7 @@ impl Facts {
             .clamp(1, MEGAPIXELS_AT_ONCE)
     }
 
-    pub fn kept(
-        &self,
-        fate: Fate,
-        memory_id: String,
-        sha256: [u8; 32],
-        derivatives: Vec<(Kind, DerivativeFate)>,
-    ) -> Kept {
+    pub fn kept(&self, fate: Fate, memory_id: String, sha256: [u8; 32], added: Added) -> Kept {
         Kept {
             fate,
             memory_id,
@@ -106,7 +108,8 @@ impl Facts {
             sha256,
             len: self.file.len,
             captured: self.captured,
-            derivatives,
+            derivatives: added.derivatives,
+            companions: added.companions,
         }
     }
 
@@ -115,8 +118,8 @@ impl Facts {
     pub fn memory_metadata(&self) -> MemoryMetadata {
         MemoryMetadata {
             memory_type: self.media.memory_type,
-            title: Some(self.name.clone()),
-            description: None,
+            title: Some(self.told.title.clone().unwrap_or_else(|| self.name.clone())),
+            description: self.told.description.clone(),
             content_type: self.media.mime.clone(),
             created_at: self.captured.map_or(0, |time| time.nanos),
             updated_at: 0,
@@ -124,10 +127,10 @@ impl Facts {
             date_of_memory: self.captured.map(|time| time.nanos),
             file_created_at: self.file.modified.and_then(capture::file_time),
             parent_folder_id: None,
-            tags: Vec::new(),
+            tags: self.told.tags.clone(),
             deleted_at: None,
-            people_in_memory: None,
-            location: None,
+            people_in_memory: (!self.told.people.is_empty()).then(|| self.told.people.clone()),
+            location: self.told.place.clone(),
             memory_notes: None,
             created_by: None,
             database_storage_edges: Vec::new(),
@@ -215,7 +218,7 @@ impl Facts {
     }
 }
 
-fn base(name: String, asset_type: AssetType, mime: &str) -> AssetMetadataBase {
+pub(super) fn base(name: String, asset_type: AssetType, mime: &str) -> AssetMetadataBase {
     AssetMetadataBase {
         name,
         description: None,
@@ -247,7 +250,7 @@ mod tests {
 
     fn fixture(name: &str) -> Facts {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-        Facts::read(&folder.join(name)).unwrap()
+        Facts::read(&folder.join(name), &Companions::default(), false).unwrap()
     }
 
     #[test]
@@ -292,7 +295,7 @@ mod tests {
         let modified = UNIX_EPOCH + Duration::from_secs(1_600_000_000);
         let file = File::options().write(true).open(&path).unwrap();
         file.set_modified(modified).unwrap();
-        let facts = Facts::read(&path).unwrap();
+        let facts = Facts::read(&path, &Companions::default(), false).unwrap();
         assert!(facts.wanted().is_empty());
         let metadata = facts.memory_metadata();
         assert_eq!(metadata.memory_type, MemoryType::Note);

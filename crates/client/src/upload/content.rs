@@ -68,6 +68,16 @@ impl FileContent {
         }
     }
 
+    /// At most `most` bytes from the beginning. Blocking.
+    pub fn head(&self, most: usize) -> Result<Vec<u8>, ClientError> {
+        let mut head = Vec::with_capacity(most);
+        self.open()?
+            .take(most as u64)
+            .read_to_end(&mut head)
+            .map_err(|e| ClientError::file(&self.path, e))?;
+        Ok(head)
+    }
+
     /// The whole file, for those short enough to be in memory. Blocking.
     pub fn read_whole(&self) -> Result<Vec<u8>, ClientError> {
         let mut file = self.open()?;
