@@ -105,6 +105,7 @@ pub struct Site {
     cookie: Option<String>,
     /// All below `http_expr`, pages by their digest.
     tree: Tree,
+    root_hash: Hash,
     /// What shows that answers at these paths are not compared: the same for every request.
     assets: HashTree,
     metrics: HashTree,
@@ -124,25 +125,29 @@ impl Site {
                 .unwrap_or_else(|| tree_of(file, cookie.as_deref()).digest());
             tree.insert(&place(file.path, EXACT), Tree::Known(digest));
         }
-        let mut witness = |unchecked: Unchecked| {
+        let unchecked = [Unchecked::Assets, Unchecked::Metrics].map(|unchecked| {
             let mut path = labels(&unchecked.path());
             path.push(sha256(not_compared().as_bytes()).to_vec());
             tree.insert(&path, Tree::Leaf);
             path
-        };
-        let (assets, metrics) = (witness(Unchecked::Assets), witness(Unchecked::Metrics));
+        });
+        let outline = tree.outline(&[b"asset", b"metrics"]);
+        let [assets, metrics] = unchecked
+            .each_ref()
+            .map(|path| rooted(outline.witness(&[path])));
         Site {
             files,
             cookie,
-            assets: rooted(tree.witness(&[&assets])),
-            metrics: rooted(tree.witness(&[&metrics])),
+            root_hash: labeled_hash(PATH_PREFIX.as_bytes(), &outline.digest()),
             tree,
+            assets,
+            metrics,
         }
     }
 
     /// The root of the tree: the canister's certified data.
     pub fn root_hash(&self) -> Hash {
-        labeled_hash(PATH_PREFIX.as_bytes(), &self.tree.digest())
+        self.root_hash
     }
 
     /// Whose the path of `url` is. Paths are taken apart as gateways do when they verify: escapes are resolved first.

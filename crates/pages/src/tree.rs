@@ -59,6 +59,21 @@ impl Tree {
         }
     }
 
+    /// The tree with all subtrees of its root but these known by their digest: what is asked of it afterwards does not hash them again.
+    pub fn outline(&self, kept: &[&[u8]]) -> Tree {
+        let Tree::Node(nodes) = self else {
+            return self.clone();
+        };
+        let outlined = nodes.iter().map(|(label, tree)| {
+            let tree = match kept.contains(&label.as_slice()) {
+                true => tree.clone(),
+                false => Tree::Known(tree.digest()),
+            };
+            (label.clone(), tree)
+        });
+        Tree::Node(outlined.collect())
+    }
+
     /// The tree, cut down to what shows what is at these paths, and where nothing is, that nothing is there.
     pub fn witness(&self, paths: &[&[Label]]) -> HashTree {
         if paths.is_empty() {

@@ -9,9 +9,9 @@ use anyhow::{Result, ensure};
 use candid::Principal;
 use futures::future::try_join_all;
 use keepsake_api::{
-    AccessEntry, AssetType, BlobMeta, Capsule, CapsuleHeader, CapsuleInfo, InlineAssetInput,
-    InternalBlobAssetInput, Memory, MemoryPresenceResult, MemoryUpdateData, Page, PersonRef,
-    UploadConfig,
+    AccessEntry, AssetType, BlobMeta, Capsule, CapsuleHeader, CapsuleInfo, HttpRequest,
+    HttpResponse, InlineAssetInput, InternalBlobAssetInput, Memory, MemoryPresenceResult,
+    MemoryUpdateData, Page, PersonRef, UploadConfig,
 };
 use serde_bytes::ByteBuf;
 use std::sync::Arc;
@@ -42,6 +42,9 @@ pub async fn count(wasm: Arc<[u8]>, memories: u32) -> Result<Samples> {
     let (capsule, _) = vault.update::<Capsule>("capsules_create", (none,)).await?;
     let mut scenario = Scenario::new(vault, capsule.id).await?;
     scenario.fill(memories).await?;
+    let upgrade = scenario.vault.upgrade(&wasm)?;
+    scenario.samples.add("upgrade", upgrade.instructions);
+    scenario.pages().await?;
     scenario.all().await?;
     Ok(scenario.samples)
 }
@@ -112,6 +115,28 @@ impl Scenario {
         self.reads().await?;
         // Last, because new capsules stay.
         self.new_capsules().await
+    }
+
+    /// Pages of the gallery, which are certified when they are asked for.
+    async fn pages(&mut self) -> Result<()> {
+        for (call, url) in [
+            ("http_request, the start page", "/"),
+            ("http_request, a page that is not there", "/nothing"),
+        ] {
+            let request = HttpRequest {
+                method: "GET".into(),
+                url: url.into(),
+                headers: vec![("Accept-Encoding".into(), "gzip".into())],
+                body: ByteBuf::new(),
+                certificate_version: Some(2),
+            };
+            let (_, n) = self
+                .vault
+                .query_plain::<HttpResponse>("http_request", (request,))
+                .await?;
+            self.samples.add(call, n);
+        }
+        Ok(())
     }
 
     /// A number, and content of `length` bytes, that no earlier call had.
