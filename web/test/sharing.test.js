@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
+import { visitShareLink } from '../../sdk/dist/index.js';
 import { PHONE, accessible, browse, clientOf, connect, enter, fixture, home, newIdentity, principalOf, shoot, somebody, until, withoutChromium } from './support.js';
 
 const skip = withoutChromium;
@@ -153,9 +154,24 @@ test('a time capsule is sealed until its day: its note is all that is seen', { s
   await accessible(bob.page, 'sealed');
   await assert.rejects(bob.keepsake.memory(ada.memories[0]), { name: 'NotFoundError' });
 
-  // Links to the whole capsule leave both out until then.
+  // A link to the whole capsule leaves both out until then.
+  const { secret } = await ada.keepsake.links.create();
+  const link = await visitShareLink(secret, { host: place.host.url, canisterId: place.host.canisterId });
+  const linked = [];
+  for await (const { id } of link.memories()) {
+    linked.push(id);
+  }
+  assert.deepEqual(linked, [ada.memories[1]]);
+
+  await ada.page.keyboard.press('Escape');
+  await dialog.waitFor({ state: 'detached' });
+  await go(ada.page, '/');
+  await ada.page.reload();
+  await ada.page.getByRole('link', { name: /Time capsule: For your wedding day/ }).click();
+  await ada.page.getByRole('dialog').locator('[data-sealed=true]').getByText('Be patient.').waitFor();
+  await shoot(ada.page, 'time-capsule-viewer');
+  await accessible(ada.page, 'time capsule in the viewer');
   await go(ada.page, '/shared?tab=time-capsules');
-  await ada.page.getByRole('button', { name: 'Close' }).last().click({ timeout: 2000 }).catch(() => {});
   const own = ada.page.locator('[data-sealed=true]');
   await own.getByRole('heading', { name: 'For your wedding day' }).waitFor();
   await shoot(ada.page, 'time-capsules');

@@ -69,6 +69,11 @@ class Names {
 
 export const names = new Names();
 
+/** A name within a sentence. */
+export function mention(name: string): string {
+  return name === 'You' ? 'you' : name;
+}
+
 /** `7svxa-…-jqe`: enough to recognise, not enough to use. */
 export function shortPrincipal(principal: string): string {
   const parts = principal.split('-');

@@ -8,18 +8,9 @@
  * @module
  */
 
-import {
-  assetMetadata,
-  memoryMetadata,
-  nanosOf,
-  type Keepsake,
-  type MemorySummary,
-  type Permission,
-  type Share,
-} from '@keepsake/sdk';
+import { assetMetadata, memoryMetadata, nanosOf, type Keepsake, type Permission, type Share } from '@keepsake/sdk';
 
-/** Tag by which a note is recognised. */
-export const TAG = 'time-capsule';
+import { TAG, type SealedNote } from './note.ts';
 
 /** What is put away. */
 export interface TimeCapsule {
@@ -34,15 +25,6 @@ export interface TimeCapsule {
   message?: string;
   /** Whether those it is for see that something waits for them. */
   announced: boolean;
-}
-
-/** A time capsule as its note tells it. */
-export interface SealedNote {
-  id: string;
-  title: string;
-  message: string | undefined;
-  opens: Date;
-  open: boolean;
 }
 
 /** Shares each memory from the day on and writes the note; its id. Done again with the same content and day, it has no second effect. */
@@ -105,20 +87,6 @@ async function writeNote(keepsake: Keepsake, capsule: TimeCapsule): Promise<stri
     [{ blob_id: blob.id, metadata: original }],
     `time-capsule:${opens.getTime()}:${title}`.slice(0, 200),
   );
-}
-
-/** The time capsule that a listed memory is the note of; undefined for everything else. */
-export function sealedNote(summary: MemorySummary, now = Date.now()): SealedNote | undefined {
-  if (summary.kind !== 'Note' || !summary.tags.includes(TAG)) {
-    return undefined;
-  }
-  return {
-    id: summary.id,
-    title: summary.title ?? 'Time capsule',
-    message: summary.header.description[0],
-    opens: summary.date,
-    open: summary.date.getTime() <= now,
-  };
 }
 
 /** The memories that a time capsule of the caller's own has. */

@@ -6,6 +6,8 @@
 
 import type { AssetMetadataBase, AssetLink, Memory, MemoryHeader } from '@keepsake/sdk/bindings';
 
+import { TAG as TIME_CAPSULE } from '../sharing/note.ts';
+
 export type ItemKind = 'Image' | 'Video' | 'Audio' | 'Document' | 'Note';
 
 export interface TimelineItem {
@@ -22,6 +24,8 @@ export interface TimelineItem {
   thumbnail: boolean;
   /** Others may see it. */
   shared: boolean;
+  /** The note of a time capsule. */
+  sealed: boolean;
 }
 
 // Panoramas and strips are cut to these in the timeline; the viewer shows them whole.
@@ -42,6 +46,7 @@ export function fromHeader(header: MemoryHeader): TimelineItem {
     placeholder: header.placeholder_data[0],
     thumbnail: isPicture(thumbnail[0]),
     shared: !('Private' in header.sharing_status),
+    sealed: header.tags.includes(TIME_CAPSULE),
   };
 }
 
@@ -69,6 +74,7 @@ export function fromMemory(memory: Memory): TimelineItem {
     placeholder: placeholder && placeholder.length < 1000 ? btoa(String.fromCharCode(...placeholder)) : undefined,
     thumbnail: thumbnail?.base.mime_type.startsWith('image/') ?? false,
     shared: !('Private' in metadata.sharing_status),
+    sealed: metadata.tags.includes(TIME_CAPSULE),
   };
 }
 
