@@ -3,7 +3,9 @@
 use std::sync::LazyLock;
 
 use candid::{Reserved, decode_one};
-use keepsake_client::api::{Error, InitArgs, Maintenance, Page, VaultStatus};
+use keepsake_client::api::{
+    AssetLinks, Error, InitArgs, Maintenance, Page, SharedPage, VaultStatus,
+};
 use keepsake_host::engine::{Config, Engine, Executed, Installed};
 use keepsake_tests::artefacts::{code_cache, vault_module};
 use keepsake_vault::Vault;
@@ -132,23 +134,23 @@ impl Home {
             .query(principal(probe.who), probe.method, &probe.arg)
             .await
             .unwrap_or_else(|reject| panic!("{}: {}", probe.method, reject.message));
-        if !["memories_list", "memories_shared_with_me"].contains(&probe.method) {
-            return reply;
-        }
-        let mut page: Result<Page, Error> = decode_one(&reply).expect("a page");
-        for header in page.iter_mut().flat_map(|page| &mut page.items) {
-            let links = &mut header.assets;
-            let links = [
-                &mut links.original,
-                &mut links.display,
-                &mut links.thumbnail,
-            ];
-            for link in links.into_iter().flatten() {
-                link.token.clear();
-                link.expires_at_ns = 0;
+        match probe.method {
+            "memories_list" | "memories_shared_with_me" => {
+                let mut page: Result<Page, Error> = decode_one(&reply).expect("a page");
+                for header in page.iter_mut().flat_map(|page| &mut page.items) {
+                    without_tokens(&mut header.assets);
+                }
+                format!("{page:?}").into_bytes()
             }
+            "share_links_memories" => {
+                let mut page: Result<SharedPage, Error> = decode_one(&reply).expect("a page");
+                for header in page.iter_mut().flat_map(|page| &mut page.items) {
+                    without_tokens(&mut header.assets);
+                }
+                format!("{page:?}").into_bytes()
+            }
+            _ => reply,
         }
-        format!("{page:?}").into_bytes()
     }
 
     pub async fn ask_all(&self, probes: &[Probe]) -> Vec<Vec<u8>> {
@@ -174,6 +176,19 @@ impl Home {
             panic!("{when}: {difference}");
         }
         vault
+    }
+}
+
+/// Links without what the time of asking puts into them.
+fn without_tokens(links: &mut AssetLinks) {
+    let links = [
+        &mut links.original,
+        &mut links.display,
+        &mut links.thumbnail,
+    ];
+    for link in links.into_iter().flatten() {
+        link.token.clear();
+        link.expires_at_ns = 0;
     }
 }
 

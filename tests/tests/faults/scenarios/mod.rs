@@ -2,6 +2,7 @@
 //! they can be called one after the other, or each alone.
 
 mod giving;
+mod links;
 mod people;
 mod taking;
 
@@ -13,6 +14,7 @@ use keepsake_vault::{NewMemory, limits};
 
 use crate::world::{Builder, FRIEND, LATE, NEWCOMER, OPERATOR, OWNER, World};
 use giving::{adding, creating, sharing, uploading};
+use links::share_links;
 use people::{owners_and_controllers, people, people_and_capsules};
 use taking::{deleting, deleting_a_capsule, single_assets, trash};
 
@@ -107,6 +109,7 @@ pub fn furnished(expires_after: u64) -> (Builder, u64) {
     creating(&mut b, &capsule);
     adding(&mut b, &capsule);
     sharing(&mut b, &capsule);
+    share_links(&mut b, &capsule);
     uploading(&mut b, &capsule);
     single_assets(&mut b, &capsule);
     trash(&mut b, &capsule);

@@ -1,5 +1,6 @@
 //! Unit tests of share links that need a whole vault.
 
+mod ends;
 mod manage;
 mod shown;
 mod uses;

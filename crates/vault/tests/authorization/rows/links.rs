@@ -44,11 +44,11 @@ pub fn managing(rows: &mut Rows) {
             },
         );
     }
-    let lists = rules::lists_links();
+    let lists = rules::links::lists_links();
     rows.add(("share_links_list", ""), On::Capsules, lists, |v, c| {
         v.share_links_list(c.call, c.id())
     });
-    let revokes = rules::revokes();
+    let revokes = rules::links::revokes();
     rows.add(("share_links_revoke", ""), On::Links, revokes, |v, c| {
         v.share_links_revoke(c.call, &c.thing.capsule, c.id())
     });
@@ -56,16 +56,16 @@ pub fn managing(rows: &mut Rows) {
 
 pub fn showing(rows: &mut Rows) {
     let on = On::Links;
-    let opens = rules::holds_secret_and_is_named();
+    let opens = rules::links::holds_secret_and_is_named();
     rows.add(("share_links_open", ""), on, opens, |v, c| {
         v.share_links_open(c.call, &c.thing.secret, b"new")
     });
-    let holds = rules::holds_secret();
+    let holds = rules::links::holds_secret();
     rows.add(("share_links_memories", ""), on, holds, |v, c| {
         v.share_links_memories(c.call.now, &c.thing.secret, None, None)
     });
     let on = On::Memories;
-    let shown = rules::shown_by_link(true);
+    let shown = rules::links::shown_by_link(true);
     rows.add(("share_links_memory", ""), on, shown, |v, c| {
         v.share_links_memory(c.call.now, c.world.secret(OfLink::Views), c.id())
     });
@@ -76,7 +76,7 @@ pub fn showing(rows: &mut Rows) {
         OfLink::Revoked,
         OfLink::Malformed,
     ] {
-        let nothing = rules::shown_by_link(false);
+        let nothing = rules::links::shown_by_link(false);
         rows.add(("share_links_memory", "ended"), on, nothing, move |v, c| {
             v.share_links_memory(c.call.now, c.world.secret(ended), c.id())
         });
@@ -87,7 +87,7 @@ pub fn showing(rows: &mut Rows) {
         ("thumbnail", OfLink::Views, 1, true),
         ("thumbnail, revoked", OfLink::Revoked, 1, false),
     ] {
-        let rule = rules::shown_by_link(given);
+        let rule = rules::links::shown_by_link(given);
         rows.add(("share_links_asset", what), on, rule, move |v, c| {
             let secret = c.world.secret(link);
             let asset = &c.thing.assets[asset];
@@ -102,7 +102,7 @@ pub fn showing(rows: &mut Rows) {
             method: "http_request",
             what,
             on,
-            rule: rules::by_token_of_link(),
+            rule: rules::links::by_token_of_link(),
             call: Box::new(move |v, c| {
                 let token = c.world.link_token(c.target, asset);
                 served(v, c, asset, Some(token))

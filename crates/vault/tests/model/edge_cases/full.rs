@@ -1,9 +1,12 @@
 //! A vault whose stable memory has come to its end: it says so, loses nothing, opens again, and can be emptied and filled anew.
 
-use keepsake_api::{Error as Wire, InitArgs, InlineAssetInput};
-use keepsake_vault::Vault;
+use keepsake_api::{
+    ByteBuf, Error as Wire, InitArgs, InlineAssetInput, ShareLinkInput, ShareSelection,
+};
+use keepsake_vault::{Vault, limits};
 
 use crate::home::{Home, dated, inline, of_blob, plain};
+use crate::pools::sha256;
 
 /// What was kept: the memory, the blob under it, and its content.
 type Kept = (String, String, Vec<u8>);
@@ -187,4 +190,59 @@ fn a_full_vault_opens_again() {
         home.page(0, &capsule, None, None).expect("a page").0.len(),
         1
     );
+}
+
+/// A link must end when its maker says so, also in a vault that takes nothing more; and be shown and used until then.
+#[test]
+fn a_full_vault_ends_share_links() {
+    let mut home = Home::new();
+    let capsule = home.own(0);
+    let memory = home
+        .create(0, inline(&capsule, b"shown", "k"))
+        .expect("a memory");
+    let mut links = vec![];
+    for n in 0..40u8 {
+        let input = ShareLinkInput {
+            capsule_id: capsule.clone(),
+            secret_sha256: ByteBuf::from(sha256(&[n; 32]).to_vec()),
+            selection: ShareSelection::Memories(vec![memory.clone()]),
+            expires_at: None,
+            allow_download: false,
+            title: Some("t".repeat(limits::SHARE_TITLE_MAX)),
+        };
+        let link = home.vault.share_links_create(home.by(0), input);
+        links.push(link.expect("there is room").id);
+    }
+    home.memory.leave(4);
+    fill(&mut home, &capsule, 0);
+    // Small things take what content leaves.
+    for n in 0..10_000u32 {
+        let new = inline(&capsule, &n.to_be_bytes(), "small");
+        match home.create(0, new) {
+            Ok(_) => {}
+            Err(error) => {
+                assert_eq!(Wire::from(error), Wire::ResourceExhausted);
+                break;
+            }
+        }
+    }
+    home.sound();
+    let now = home.by(0).now;
+    for (n, link) in (0u8..).zip(&links) {
+        let secret = [n; 32];
+        let shown = home
+            .vault
+            .share_links_memories(now, &secret, None, None)
+            .expect("it is shown");
+        assert_eq!(shown.items.len(), 1);
+        // In a vault this full a use may not be counted any more; then nothing of it is.
+        let opened = home.vault.share_links_open(home.by(1), &secret, b"nonce");
+        assert!(opened.is_ok() || opened.is_err_and(|e| Wire::from(e) == Wire::ResourceExhausted));
+        home.vault
+            .share_links_revoke(home.by(0), &capsule, link)
+            .expect("ending a link needs no room");
+        let shown = home.vault.share_links_memories(now, &secret, None, None);
+        assert_eq!(Wire::from(shown.unwrap_err()), Wire::NotFound);
+    }
+    home.sound();
 }
