@@ -1,6 +1,7 @@
 /**
  * The service worker: answers `/media/…` for the gallery's pages, so that pictures and videos are ordinary addresses, verified, and without a secret in
- * any of them. Everything else goes to the vault as if there were no worker. See worker/library.ts for what is guaranteed.
+ * any of them. Everything else goes to the vault as if there were no worker, except that nothing but the start page is shown as a page. See
+ * worker/library.ts for what is guaranteed.
  *
  * @module
  */
@@ -9,6 +10,7 @@ import { SESSION_CHANNEL } from '../session/store.ts';
 import { MEDIA_PATH, parseMediaPath } from './address.ts';
 import { isClaimRequest, isForgetRequest, type MediaFailure, type MediaProblem } from './messages.ts';
 import { answer } from './worker/answer.ts';
+import { boxed, isForeign } from './worker/foreign.ts';
 import { Library, problemOf } from './worker/library.ts';
 import { scope, type FetchEvent } from './worker/scope.ts';
 
@@ -32,8 +34,13 @@ scope.addEventListener('activate', (event) => event.waitUntil(Promise.all([scope
 
 scope.addEventListener('fetch', (event) => {
   const url = new URL(event.request.url);
-  if (url.origin === scope.location.origin && url.pathname.startsWith(MEDIA_PATH)) {
+  if (url.origin !== scope.location.origin) {
+    return;
+  }
+  if (url.pathname.startsWith(MEDIA_PATH)) {
     event.respondWith(respond(event, url));
+  } else if (isForeign(event.request)) {
+    event.respondWith(boxed(event.request));
   }
 });
 
