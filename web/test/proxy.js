@@ -33,6 +33,10 @@ export async function through(url, rules = {}) {
       seen.calls.push(method ?? incoming.url.split('/').at(-1));
     }
     await rules.before?.({ url: incoming.url, sent, method });
+    if (incoming.socket.destroyed) {
+      // Whoever asked is gone.
+      return;
+    }
     const options = {
       hostname: '127.0.0.1',
       port: target.port,
@@ -54,10 +58,12 @@ export async function through(url, rules = {}) {
       if (incoming.url.startsWith('/api/')) {
         body = rules.answer?.(body, { url: incoming.url, sent, method }) ?? body;
       }
-      if (sample && answer.statusCode === 200) {
-        seen.chunks.set(sample, (seen.chunks.get(sample) ?? 0) + 1);
-      }
       const { 'content-length': _, 'transfer-encoding': __, ...headers } = answer.headers;
+      outgoing.on('finish', () => {
+        if (sample && answer.statusCode === 200) {
+          seen.chunks.set(sample, (seen.chunks.get(sample) ?? 0) + 1);
+        }
+      });
       outgoing.writeHead(answer.statusCode, { ...headers, 'content-length': body.length });
       outgoing.end(incoming.method === 'HEAD' ? undefined : body);
     });

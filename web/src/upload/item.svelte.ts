@@ -32,6 +32,8 @@ export interface ItemProblem {
 export class Item {
   readonly facts: QueuedFile;
   state = $state<ItemState>('waiting');
+  /** The person stopped this one. */
+  held = $state(false);
   /** Bytes that the vault has. */
   sent = $state(0);
   /** What is happening, while it runs. */
@@ -49,6 +51,7 @@ export class Item {
 
   constructor(facts: QueuedFile) {
     this.facts = facts;
+    this.held = facts.paused;
     this.state = facts.problem ? 'failed' : facts.paused ? 'paused' : 'waiting';
     this.problem = facts.problem;
   }

@@ -169,6 +169,7 @@ class Uploads {
       this.#files.set(item.id, from.file);
       item.facts.problem = undefined;
       item.facts.paused = false;
+      item.held = false;
       item.problem = undefined;
       item.fate = undefined;
       item.state = 'waiting';
@@ -209,6 +210,7 @@ class Uploads {
 
   pause(item: Item): void {
     item.facts.paused = true;
+    item.held = true;
     item.pause?.pause();
     if (item.state === 'waiting') {
       item.state = 'paused';
@@ -218,6 +220,7 @@ class Uploads {
 
   resume(item: Item): void {
     item.facts.paused = false;
+    item.held = false;
     if (!this.paused) {
       item.pause?.resume();
     }
@@ -601,6 +604,7 @@ class Uploads {
         this.#adopt(facts).state = facts.problem ? 'failed' : facts.paused ? 'paused' : 'waiting';
       } else {
         Object.assign(item.facts, facts);
+        item.held = facts.paused;
         item.problem = facts.problem;
         item.state = facts.problem ? 'failed' : facts.paused ? 'paused' : 'waiting';
       }
@@ -642,8 +646,10 @@ class Uploads {
       const summary = { ...NOTHING };
       for (const item of this.#items.values()) {
         summary.files += 1;
-        summary.bytes += item.facts.size;
-        summary.sentBytes += item.state === 'done' ? item.facts.size : Math.min(item.sent, item.facts.size);
+        if (item.state !== 'failed') {
+          summary.bytes += item.facts.size;
+          summary.sentBytes += item.state === 'done' ? item.facts.size : Math.min(item.sent, item.facts.size);
+        }
         summary.done += Number(item.state === 'done');
         summary.alreadyThere += Number(item.fate === 'already there');
         summary.failed += Number(item.state === 'failed');
