@@ -19,10 +19,10 @@ pub struct Given {
 }
 
 #[derive(Default)]
-struct Answers(Vec<Given>);
+pub struct Answers(Vec<Given>);
 
 impl Answers {
-    fn add<T>(&mut self, what: impl Into<String>, answer: Result<T>)
+    pub fn add<T>(&mut self, what: impl Into<String>, answer: Result<T>)
     where
         T: CandidType + for<'a> Deserialize<'a> + PartialEq + std::fmt::Debug + 'static,
     {
@@ -95,6 +95,7 @@ pub fn all(vault: &Vault<VectorMemory>, names: &Names) -> Vec<Given> {
     of_capsules(&mut answers, vault, names);
     of_memories(&mut answers, vault, names);
     of_uploads(&mut answers, vault, names);
+    crate::links::answer(&mut answers, vault, names);
     for who in ALL {
         let by = by(who, NOW);
         let list = vault.capsules_list(by);

@@ -83,6 +83,7 @@ pub fn what_was_done_is_done(
     unchanged("capsule_controller_remove");
     assert_eq!(vault.http_token_key_rotate(owner, true, 0), Ok(()));
     unchanged("http_token_key_rotate");
+    crate::links::is_done(vault, names, &unchanged);
 }
 
 pub fn what_was_begun_goes_on(vault: &mut Vault<VectorMemory>, names: &Names) {
@@ -137,6 +138,7 @@ pub fn everything_goes(vault: &mut Vault<VectorMemory>, names: &Names) {
         let deleted = vault.capsules_delete(owner, &names[what]);
         deleted.expect("a deletion");
     }
+    crate::links::are_gone(vault, later);
     while vault.sweep(later) {}
     let status = vault.status(later, MEANS);
     let holdings = status.holdings;

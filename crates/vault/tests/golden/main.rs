@@ -9,6 +9,7 @@ mod answers;
 mod arguments;
 mod image;
 mod later;
+mod links;
 mod scene;
 
 use keepsake_vault::{UnknownLayout, Vault};
@@ -16,7 +17,7 @@ use keepsake_vault::{UnknownLayout, Vault};
 use crate::image::Image;
 
 /// The images that there are. All but the last were written by earlier builds.
-const IMAGES: &[u32] = &[1];
+const IMAGES: &[u32] = &[1, 2];
 
 fn all() -> impl Iterator<Item = Image> {
     let latest = *IMAGES.last().expect("there is an image");

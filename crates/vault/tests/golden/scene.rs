@@ -104,6 +104,10 @@ pub fn written() -> Scene {
     writer.vault.sweep(writer.now);
     writer.gone(&capsule);
     writer.tokens();
+    let links = crate::links::made(&mut writer.vault, writer.now, &writer.names);
+    for (what, id) in links {
+        writer.name(what, id);
+    }
     Scene {
         memory: writer.memory,
         names: writer.names,
