@@ -4,26 +4,20 @@
  * @module
  */
 
-import type { CapsuleHeader, PersonRef } from '@keepsake/sdk/bindings';
+import type { CapsuleHeader } from '@keepsake/sdk/bindings';
 
 import { names } from '../sharing/names.svelte.ts';
+import { self } from '../sharing/self.svelte.ts';
+import { vault } from '../vault/vault.svelte.ts';
 
-/** Whom the label is for: the principals that act as the person, and the person's own capsule. */
-export interface Viewer {
-  principal: string | undefined;
-  ownCapsuleId: string | undefined;
-}
-
-/** A capsule's label for a person. */
-export function capsuleLabel(capsule: Pick<CapsuleHeader, 'id' | 'subject'>, viewer: Viewer): string {
-  if (capsule.id === viewer.ownCapsuleId) {
+/** A capsule's label for who is signed in. */
+export function capsuleLabel({ id, subject }: Pick<CapsuleHeader, 'id' | 'subject'>): string {
+  if (id === vault.ownCapsuleId) {
     return 'My memories';
   }
-  const subject = subjectName(capsule.subject, viewer.principal);
-  return subject === 'You' ? 'About you' : subject;
-}
-
-/** Whom a capsule is about. */
-export function subjectName(subject: PersonRef, self?: string): string {
-  return 'Opaque' in subject ? subject.Opaque : names.call(subject.Principal.toText(), self);
+  if ('Opaque' in subject) {
+    return subject.Opaque;
+  }
+  const principal = subject.Principal.toText();
+  return self.is(principal) ? 'About you' : names.call(principal);
 }

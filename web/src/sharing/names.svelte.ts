@@ -6,6 +6,8 @@
 
 import type { Share, Somebody } from '@keepsake/sdk';
 
+import { self } from './self.svelte.ts';
+
 const STORE = 'keepsake-names';
 /** Characters of a name. */
 export const LONGEST_NAME = 60;
@@ -58,12 +60,12 @@ class Names {
   }
 
   /** How somebody is called here: by name, else by the beginning and the end of the principal. */
-  call(who: Somebody | string, self?: string): string {
+  call(who: Somebody | string): string {
     if (typeof who === 'object' && 'name' in who) {
       return who.name;
     }
     const principal = typeof who === 'string' ? who : who.toText();
-    return principal === self ? 'You' : (this.of(principal) ?? shortPrincipal(principal));
+    return self.is(principal) ? 'You' : (this.of(principal) ?? shortPrincipal(principal));
   }
 }
 
