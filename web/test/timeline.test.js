@@ -122,6 +122,53 @@ test('the viewer: keys, zoom, details, verification', { skip }, async () => {
   await until(async () => (await page.evaluate(() => document.activeElement?.dataset.id)) === order[here], 'the focus is back');
 });
 
+test('by touch: swipes go on and back, two fingers come closer', { skip }, async () => {
+  const phone = await somebody(browser, { viewport: PHONE, hasTouch: true, isMobile: true, storageState: undefined });
+  const theirs = await phone.newPage();
+  await theirs.goto(place.url);
+  await theirs.getByText('I use the keepsake command').click();
+  const { generateKeyPairSync, createPublicKey } = await import('node:crypto');
+  const { Principal } = await import('@icp-sdk/core/principal');
+  const key = generateKeyPairSync('ed25519').privateKey;
+  const principal = Principal.selfAuthenticating(new Uint8Array(createPublicKey(key).export({ type: 'spki', format: 'der' })));
+  const [{ id: capsuleId }] = await keepsake.capsules();
+  await keepsake.calls.capsule_controller_add(capsuleId, { Principal: principal });
+  await theirs.getByLabel('Or its text').fill(key.export({ type: 'pkcs8', format: 'pem' }));
+  await theirs.getByRole('button', { name: 'Sign in with this key' }).tap();
+  await tiles(theirs).first().waitFor();
+  const order = await tiles(theirs).evaluateAll((all) => all.map((one) => one.dataset.id));
+  await tiles(theirs).nth(1).tap();
+  await theirs.locator('[data-scale]').waitFor();
+  const session = await phone.context.newCDPSession(theirs);
+  const touch = (type, ...touchPoints) => session.send('Input.dispatchTouchEvent', { type, touchPoints });
+  const swipe = async (from, to) => {
+    await touch('touchStart', from);
+    for (let step = 1; step <= 5; step += 1) {
+      await touch('touchMove', { x: from.x + ((to.x - from.x) * step) / 5, y: from.y + ((to.y - from.y) * step) / 5 });
+    }
+    await touch('touchEnd');
+  };
+  const at = () => theirs.evaluate(() => location.hash.split('/')[2]);
+  await swipe({ x: 300, y: 420 }, { x: 80, y: 430 });
+  await until(async () => (await at()) === order[2], 'to the next one');
+  await theirs.locator('[data-scale]').waitFor();
+  await swipe({ x: 80, y: 420 }, { x: 300, y: 430 });
+  await until(async () => (await at()) === order[1], 'and back');
+  await theirs.locator('[data-scale]').waitFor();
+  await touch('touchStart', { x: 180, y: 420, id: 1 }, { x: 210, y: 420, id: 2 });
+  await touch('touchMove', { x: 100, y: 420, id: 1 }, { x: 290, y: 420, id: 2 });
+  await touch('touchEnd');
+  const scale = () => theirs.locator('[data-scale]').getAttribute('data-scale').then(Number);
+  await until(async () => (await scale()) > 3, 'two fingers come closer');
+  await shoot(theirs, 'viewer-phone-close');
+  await theirs.keyboard.press('0');
+  await swipe({ x: 200, y: 300 }, { x: 205, y: 600 });
+  await theirs.locator('.viewer').waitFor({ state: 'detached' });
+  await keepsake.calls.capsule_controller_remove(capsuleId, { Principal: principal });
+  assert.deepEqual(phone.complaints, []);
+  await phone.context.close();
+});
+
 test('an original is saved byte for byte', { skip }, async () => {
   await tile('denali').click();
   const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('dialog').waitFor().then(() => page.keyboard.press('d'))]);

@@ -9,6 +9,7 @@ export const ICONS = {
   back: 'M19 12H5M11 6l-6 6 6 6',
   bell: 'M6 16V11a6 6 0 0 1 12 0v5l2 2H4zM10 21h4',
   calendar: 'M4 6h16v14H4zM4 10h16M8 3v4M16 3v4',
+  camera: 'M4 8h3.5L9 5.5h6L16.5 8H20v11H4zM12 10a3.5 3.5 0 1 0 0 7 3.5 3.5 0 0 0 0-7z',
   check: 'M5 12.5l4.5 4.5L19 7.5',
   chevronDown: 'M6 9l6 6 6-6',
   chevronLeft: 'M15 5l-7 7 7 7',
