@@ -190,11 +190,9 @@ fn event(report: &MemoryReport) -> MemoryEvent<'_> {
 
 fn line(report: &MemoryReport, bytes: u64) -> String {
     let id = report.memory_id.as_deref().unwrap_or_default();
-    let name = if report.name.is_empty() {
-        id
-    } else {
-        &report.name
-    };
+    // A memory is known by its first file, beside which its sidecar lies.
+    let name = report.name.strip_suffix(".json").unwrap_or(&report.name);
+    let name = if name.is_empty() { id } else { name };
     let end = match &report.error {
         Some(error) => format!(": {error}"),
         None if bytes > 0 => format!("  {}", output::bytes(bytes)),
@@ -235,10 +233,13 @@ mod tests {
     fn a_fate_is_one_line_that_drives_no_terminal() {
         assert_eq!(
             line(&report(Status::Failed, Some("it is damaged")), 0),
-            "failed     data/mine/2019/2019-07/a\u{fffd}.jpg.json: it is damaged"
+            "failed     data/mine/2019/2019-07/a\u{fffd}.jpg: it is damaged"
         );
         let event = serde_json::to_value(event(&report(Status::Added, None))).unwrap();
-        assert_eq!((&event["event"], &event["status"]), (&"memory".into(), &"added".into()));
+        assert_eq!(
+            (&event["event"], &event["status"]),
+            (&"memory".into(), &"added".into())
+        );
         assert!(event.get("error").is_none());
     }
 

@@ -27,6 +27,7 @@
 
 pub mod arrive;
 pub mod check;
+pub mod details;
 pub mod export;
 pub mod files;
 pub mod manifest;
@@ -99,7 +100,9 @@ impl ArchiveError {
                 !error.is_transient() && !matches!(error, ClientError::Stopped)
             }
             // A disk that is full or broken fails everything.
-            ArchiveError::File { .. } | ArchiveError::Output(_) | ArchiveError::Busy { .. } => false,
+            ArchiveError::File { .. } | ArchiveError::Output(_) | ArchiveError::Busy { .. } => {
+                false
+            }
             _ => true,
         }
     }

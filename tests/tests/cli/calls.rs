@@ -10,7 +10,7 @@ use keepsake_tests::{command::Served, pictures};
 use crate::account::{Account, fates};
 
 /// Requests that the host has answered at an endpoint.
-fn answered(served: &Served, endpoint: &str) -> u64 {
+pub fn answered(served: &Served, endpoint: &str) -> u64 {
     let address = served.url().strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
     write!(

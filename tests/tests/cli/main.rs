@@ -1,9 +1,11 @@
 //! The `keepsake` command as a user runs it.
 
 mod account;
+mod archives;
 mod calls;
 mod check;
 mod choosing;
+mod generated;
 mod moving;
 mod operation;
 mod serving;

@@ -8,12 +8,8 @@ use std::{
 use anyhow::{Context, Result};
 use futures::{StreamExt, stream};
 use keepsake_client::{
-    ClientError, Vault,
-    api::AssetType,
-    archive::export::portable_memory,
-    download::AssetRef,
-    upload::FileContent,
-    verify_asset,
+    ClientError, Vault, api::AssetType, archive::export::portable_memory, download::AssetRef,
+    upload::FileContent, verify_asset,
 };
 use serde::Serialize;
 

@@ -67,7 +67,8 @@ pub async fn import(
     };
     if let ([_], true) = (options.capsules.as_slice(), manifest.capsules.len() > 1) {
         return Err(ArchiveError::CannotArrive {
-            reason: "the archive holds several capsules; without --capsule each goes to its own".to_owned(),
+            reason: "the archive holds several capsules; without --capsule each goes to its own"
+                .to_owned(),
         });
     }
     for capsule in &manifest.capsules {
@@ -117,7 +118,9 @@ pub async fn mirror(
         if !known.contains(id.as_str()) {
             from.capsules_read_basic(Some(id)).await?;
             return Err(ArchiveError::CannotArrive {
-                reason: format!("capsule {id} is none of those that this key owns, controls or is the subject of"),
+                reason: format!(
+                    "capsule {id} is none of those that this key owns, controls or is the subject of"
+                ),
             });
         }
     }
@@ -174,7 +177,11 @@ async fn read_capsule(
         let page = vault
             .memories_list(&capsule.header.id, cursor.as_deref(), Some(100))
             .await?;
-        ids.extend(page.items.into_iter().map(|header| (header.id, header.size)));
+        ids.extend(
+            page.items
+                .into_iter()
+                .map(|header| (header.id, header.size)),
+        );
         cursor = page.next_cursor;
         if cursor.is_none() {
             break;

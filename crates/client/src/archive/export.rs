@@ -16,9 +16,9 @@ use std::{
 use keepsake_api::{CapsuleHeader, Error as VaultError, PersonRef};
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::memory::complete;
 pub use self::capsule::portable_memory;
 use self::capsule::{Before, Exported, export_capsule};
+pub(super) use self::memory::complete;
 use super::{
     ArchiveError, Watch, blocking,
     files::{ArchiveFile, Root},
@@ -138,8 +138,15 @@ pub async fn export(
         chosen.insert(format!("{DATA}/{}", capsule.folder));
         let known = before.of(&capsule.folder);
         let source_before = known.as_ref().map(|(source, _)| *source);
-        let Exported { memories, sources } =
-            export_capsule(vault, &root, capsule, known, options, watch).await?;
+        let Exported {
+            mut memories,
+            sources,
+            ..
+        } = export_capsule(vault, &root, capsule, known, options, watch).await?;
+        if !options.delete {
+            let nobodys = before.nobodys(&capsule.folder, &memories);
+            memories.extend(nobodys);
+        }
         let described = described_capsule(vault, capsule, source_before).await?;
         let (root, capsule) = (root.clone(), capsule.clone());
         let (entry, tag) = blocking(move || {
@@ -210,6 +217,33 @@ impl Folder {
             .map(|entry| (entry.path(), entry))
             .collect();
         Some((capsule, Before { memories, entries }))
+    }
+
+    /// Memories of the folder of which it is not known any more what they were in the vault, because `source/` was lost: what is
+    /// not written anew stays.
+    fn nobodys(&self, folder: &str, written: &[Entry]) -> Vec<Entry> {
+        let sources = self.sources.get(folder).map(|(_, memories)| memories);
+        let known: HashSet<&str> = sources
+            .into_iter()
+            .flatten()
+            .map(|memory| memory.sidecar.as_str())
+            .collect();
+        let taken: HashSet<&str> = written
+            .iter()
+            .flat_map(|entry| &entry.files)
+            .map(|file| file.path.as_str())
+            .collect();
+        let path = format!("{DATA}/{folder}");
+        self.manifest
+            .memories
+            .iter()
+            .filter(|entry| entry.capsule_folder() == path && !known.contains(entry.path()))
+            .filter(|entry| {
+                let mut files = entry.files.iter();
+                files.all(|file| !taken.contains(file.path.as_str()))
+            })
+            .cloned()
+            .collect()
     }
 }
 
@@ -310,11 +344,14 @@ async fn described_capsule(
         return Ok(before.clone());
     }
     let full = vault.capsules_read_full(Some(&header.id)).await?;
-    let groups = full.connection_groups.into_iter().map(|(id, group)| SourceGroup {
-        id,
-        name: group.name,
-        members: group.members,
-    });
+    let groups = full
+        .connection_groups
+        .into_iter()
+        .map(|(id, group)| SourceGroup {
+            id,
+            name: group.name,
+            members: group.members,
+        });
     Ok(SourceCapsule {
         vault: vault.canister_id().to_text(),
         capsule_id: header.id.clone(),

@@ -30,8 +30,7 @@ const PARTIAL: &str = ".partial";
 /// There from the beginning of an export to its end, and held by the one that is running.
 const UNFINISHED: &str = "EXPORT-IS-NOT-FINISHED.txt";
 
-const UNFINISHED_TEXT: &str =
-    "An export into this folder has not ended yet, or was stopped. Run the same command again: it goes on from here.\n";
+const UNFINISHED_TEXT: &str = "An export into this folder has not ended yet, or was stopped. Run the same command again: it goes on from here.\n";
 
 /// A file of an archive as its manifest names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

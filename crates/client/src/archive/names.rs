@@ -5,23 +5,19 @@
 //! name, upper and lower case being the same, both get a part of their hash in theirs: so a name never depends on what
 //! came first. Nothing in a title or a file's name can lead out of the folder: a name is one component by construction.
 
+mod safe;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use icu_normalizer::ComposingNormalizerBorrowed;
 use keepsake_api::AssetType;
 
+pub use self::safe::folder_name;
+use self::safe::{extension_for, extension_of, file_name, nfc};
 use super::{
     portable::{Portable, PortableAsset},
     values::Hash,
 };
 use crate::download::type_name;
-
-/// Longest name as a memory's own, in bytes; what is added to it for sidecars and derivatives stays below the 255 bytes
-/// of every common file system.
-const LONGEST: usize = 100;
-
-/// Longest extension that survives shortening, in bytes with its dot.
-const LONGEST_EXTENSION: usize = 16;
 
 /// Digits of a hash in a name that two memories claim.
 const MARK: usize = 8;
@@ -126,9 +122,9 @@ fn short(digest: &Hash) -> String {
 
 /// Whether a name ends, before an extension, like one with a part of a hash.
 fn looks_marked(name: &str) -> bool {
-    name.split('~').skip(1).any(|after| {
-        after.len() >= MARK && after.bytes().take(MARK).all(|b| b.is_ascii_hexdigit())
-    })
+    name.split('~')
+        .skip(1)
+        .any(|after| after.len() >= MARK && after.bytes().take(MARK).all(|b| b.is_ascii_hexdigit()))
 }
 
 /// The names that must be this memory's alone in its folder. Derivatives follow from the first of them.
@@ -147,12 +143,6 @@ fn claimed(paths: &Paths) -> Vec<String> {
 /// Equal for names that some file system takes for one.
 fn fold(name: &str) -> String {
     nfc(&name.to_lowercase())
-}
-
-fn nfc(text: &str) -> String {
-    ComposingNormalizerBorrowed::new_nfc()
-        .normalize(text)
-        .into_owned()
 }
 
 /// The paths of a memory whose names all carry `mark`, before their extensions.
@@ -243,129 +233,6 @@ fn with_part(name: &str, part: &str) -> String {
     format!("{base}{part}{extension}")
 }
 
-/// The extension with its dot, where the last component has one that is not all of its name.
-fn extension_of(name: &str) -> Option<&str> {
-    let last = name.rsplit('/').next().unwrap_or(name);
-    let dot = last.rfind('.').filter(|&dot| dot > 0)?;
-    let extension = &last[dot..];
-    (extension.len() > 1 && extension.len() <= LONGEST_EXTENSION).then_some(extension)
-}
-
-/// A file's name from what somebody called it: `name`, else `instead`, else `memory`; with an extension where the kind of
-/// file says one and the name has none.
-fn file_name(name: &str, mime: &str, instead: &str) -> String {
-    let mut name = safe(name);
-    if name.is_empty() {
-        name = safe(instead);
-    }
-    if name.is_empty() {
-        name = "memory".to_owned();
-    }
-    if extension_of(&name).is_none()
-        && let Some(extension) = extension_for(mime)
-    {
-        name = format!("{name}.{extension}");
-    }
-    name
-}
-
-/// One legal component, or nothing: no separators, no characters that Windows or a shell script stumbles over, none that
-/// turns text around, no reserved device, no dot or space at an end; at most [`LONGEST`] bytes, with its extension.
-fn safe(name: &str) -> String {
-    let cleaned: String = nfc(name)
-        .chars()
-        .map(|c| if is_unsafe(c) { '_' } else { c })
-        .collect();
-    let trimmed = cleaned.trim_matches(|c: char| c.is_whitespace() || c == '.');
-    let mut name = shortened(trimmed);
-    if is_device(&name) {
-        name.insert(0, '_');
-    }
-    name
-}
-
-fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '/' | '\\' | '<' | '>' | ':' | '"' | '|' | '?' | '*' | '%')
-        // Line separators, marks of direction, characters without width, and what is no character.
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
-        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{ffff}')
-}
-
-fn shortened(name: &str) -> String {
-    if name.len() <= LONGEST {
-        return name.to_owned();
-    }
-    let extension = extension_of(name).unwrap_or_default();
-    let mut end = LONGEST - extension.len();
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    let base = name[..end].trim_end_matches(|c: char| c.is_whitespace() || c == '.');
-    format!("{base}{extension}")
-}
-
-/// Names that Windows keeps for devices, with any extension.
-fn is_device(name: &str) -> bool {
-    let base = name.split('.').next().unwrap_or_default().trim_end();
-    let base = base.to_uppercase();
-    if matches!(
-        base.as_str(),
-        "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$"
-    ) {
-        return true;
-    }
-    let numbered = base
-        .strip_prefix("COM")
-        .or_else(|| base.strip_prefix("LPT"));
-    numbered.is_some_and(|rest| {
-        let mut chars = rest.chars();
-        matches!((chars.next(), chars.next()), (Some('0'..='9' | '¹' | '²' | '³'), None))
-    })
-}
-
-/// The usual extension of a kind of file, for names that have none. A list of our own: it may never change, or names would.
-fn extension_for(mime: &str) -> Option<&'static str> {
-    Some(match mime {
-        "image/jpeg" => "jpg",
-        "image/png" => "png",
-        "image/gif" => "gif",
-        "image/webp" => "webp",
-        "image/tiff" => "tif",
-        "image/bmp" => "bmp",
-        "image/heic" => "heic",
-        "image/avif" => "avif",
-        "image/svg+xml" => "svg",
-        "video/mp4" => "mp4",
-        "video/quicktime" => "mov",
-        "video/webm" => "webm",
-        "video/x-matroska" => "mkv",
-        "video/x-msvideo" => "avi",
-        "audio/mpeg" => "mp3",
-        "audio/mp4" => "m4a",
-        "audio/flac" => "flac",
-        "audio/ogg" => "ogg",
-        "audio/wav" | "audio/x-wav" => "wav",
-        "text/plain" => "txt",
-        "text/markdown" => "md",
-        "text/html" => "html",
-        "application/pdf" => "pdf",
-        "application/json" => "json",
-        "application/zip" => "zip",
-        _ => return None,
-    })
-}
-
-/// The folder of a capsule about somebody whom only a client's name tells, or of any text: one legal component.
-pub fn folder_name(text: &str) -> String {
-    let name = safe(text);
-    if name.is_empty() {
-        "somebody".to_owned()
-    } else {
-        name
-    }
-}
-
 /// `name`, or the first of `name (2)`, `name (3)`, … for which `taken` does not hold.
 pub fn free_name(name: &str, mut taken: impl FnMut(&str) -> bool) -> String {
     let mut candidate = name.to_owned();
@@ -387,38 +254,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_somebody_called_it_the_name_is_one_legal_component() {
-        let long = "x".repeat(300);
-        let cases = [
-            ("IMG_1234.jpg", "IMG_1234.jpg"),
-            ("../../etc/passwd", "_.._etc_passwd.jpg"),
-            ("/etc/passwd", "_etc_passwd.jpg"),
-            ("C:\\boot.ini", "C__boot.ini"),
-            ("", "instead.jpg"),
-            ("...", "instead.jpg"),
-            (".hidden", "hidden.jpg"),
-            ("CON", "_CON.jpg"),
-            ("nul.txt", "_nul.txt"),
-            ("com1.tar.gz", "_com1.tar.gz"),
-            ("lpt¹", "_lpt¹.jpg"),
-            ("company", "company.jpg"),
-            ("a\nb\u{202e}gpj.exe", "a_b_gpj.exe"),
-            ("100%.jpg", "100_.jpg"),
-            ("e\u{301}te\u{301}.jpg", "\u{e9}t\u{e9}.jpg"),
-            ("dot.", "dot.jpg"),
-        ];
-        for (given, expected) in cases {
-            assert_eq!(file_name(given, "image/jpeg", "instead"), expected, "{given:?}");
-        }
-        let shortened = file_name(&format!("{long}.jpeg"), "", "");
-        assert!(shortened.len() <= LONGEST && shortened.ends_with("x.jpeg"));
-        assert!(file_name(&"\u{1f600}".repeat(99), "", "").len() <= LONGEST);
-        assert_eq!(file_name("\u{0}", "", ""), "_");
-        assert_eq!(file_name(" ", "", "/"), "_");
-        assert_eq!(file_name("", "", ""), "memory");
-    }
-
-    #[test]
     fn marks_are_recognised() {
         assert!(looks_marked("photo~0123abcd.jpg"));
         assert!(looks_marked("photo~0123abcd-2.jpg.json"));
@@ -435,5 +270,71 @@ mod tests {
         assert_eq!(name, "Granny (3)");
         assert_eq!(folder_name(".."), "somebody");
         assert_eq!(folder_name("a/b"), "a_b");
+    }
+
+    fn memory(names: &[&str], created_at: u64) -> Portable {
+        let assets: Vec<_> = names
+            .iter()
+            .map(|name| {
+                serde_json::json!({
+                    "asset_type": "Original", "name": name, "mime_type": "", "bytes": 1,
+                    "sha256": "ab".repeat(32), "tags": [], "details": { "kind": "note" },
+                })
+            })
+            .collect();
+        let json = serde_json::json!({
+            "format": "keepsake memory", "version": 1, "assets": assets,
+            "memory": {
+                "memory_type": "Note", "content_type": "", "tags": [], "database_storage_edges": [],
+                "created_at": super::super::values::Time(created_at),
+            },
+        });
+        Portable::parse(json.to_string().as_bytes(), "sample").unwrap()
+    }
+
+    /// The files of each memory, in the order of digests and then as they come.
+    fn named(memories: &[Portable]) -> Vec<(Hash, Paths)> {
+        let pairs: Vec<(&Portable, Hash)> =
+            memories.iter().map(|m| (m, m.digest().unwrap())).collect();
+        let names = name_all(&pairs);
+        assert_eq!(names.len(), memories.len());
+        let mut named: Vec<_> = pairs.iter().map(|(_, digest)| *digest).zip(names).collect();
+        named.sort_by(|a, b| (a.0, &a.1.sidecar).cmp(&(b.0, &b.1.sidecar)));
+        named
+    }
+
+    #[test]
+    fn names_are_unique_and_do_not_depend_on_the_order() {
+        let mut memories = vec![
+            memory(&["a.jpg"], 1),
+            memory(&["A.JPG"], 2),
+            memory(&["a.jpg.json"], 3),
+            memory(&["b.heic", "b.mov", "b.mov"], 4),
+            memory(&["b.mov"], 5),
+            memory(&["alone.jpg"], 6),
+            memory(&["derivatives"], 7),
+            memory(&["alone~01234567.jpg"], 8),
+            memory(&["same.txt"], 9),
+            memory(&["same.txt"], 9),
+            memory(&[], 10),
+            memory(&["a.jpg"], 40 * 86_400_000_000_000),
+        ];
+        let first = named(&memories);
+        memories.reverse();
+        assert_eq!(named(&memories), first);
+        memories.rotate_left(5);
+        assert_eq!(named(&memories), first);
+        let mut all = HashSet::new();
+        for (_, paths) in &first {
+            let texts = [&paths.sidecar, &paths.xmp];
+            for file in paths.assets.iter().flatten().chain(texts) {
+                let path = format!("{}/{}", paths.folder, fold(file));
+                assert!(all.insert(path.clone()), "{path} stands twice");
+            }
+        }
+        let plain = |name: &str| all.contains(&format!("1970/1970-01/{name}"));
+        assert!(plain("alone.jpg") && plain("memory.json"));
+        assert!(!plain("a.jpg") && !plain("b.mov") && !plain("same.txt") && !plain("derivatives"));
+        assert!(all.contains("1970/1970-02/a.jpg"));
     }
 }

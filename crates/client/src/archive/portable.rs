@@ -11,16 +11,16 @@
 use std::cmp::Ordering;
 
 use keepsake_api::{
-    AssetMetadata, AssetMetadataBase, AssetType, AudioAssetMetadata, BlobHosting, ByteBuf,
-    DatabaseHosting, DocumentAssetMetadata, ImageAssetMetadata, Memory, MemoryMetadata, MemoryType,
-    NoteAssetMetadata, SharingStatus, VideoAssetMetadata,
+    AssetMetadata, AssetMetadataBase, AssetType, BlobHosting, ByteBuf, DatabaseHosting, Memory,
+    MemoryMetadata, MemoryType, SharingStatus,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
     ArchiveError,
-    values::{Hash, Single, Time},
+    details::Details,
+    values::{Hash, Time},
 };
 
 /// What the first field of a sidecar says.
@@ -121,70 +121,6 @@ pub struct Elsewhere {
     pub url: Option<String>,
 }
 
-/// What only assets of one kind have.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Details {
-    Image {
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        color_space: Option<String>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        exif_data: Option<String>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        compression_ratio: Option<Single>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        dpi: Option<u32>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        orientation: Option<u8>,
-    },
-    Video {
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        duration: Option<u64>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        frame_rate: Option<Single>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        codec: Option<String>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        bitrate: Option<u64>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        resolution: Option<String>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        aspect_ratio: Option<Single>,
-    },
-    Audio {
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        duration: Option<u64>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        sample_rate: Option<u32>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        channels: Option<u8>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        bitrate: Option<u64>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        codec: Option<String>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        bit_depth: Option<u8>,
-    },
-    Document {
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        page_count: Option<u32>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        document_type: Option<String>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        language: Option<String>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        word_count: Option<u32>,
-    },
-    Note {
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        word_count: Option<u32>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        language: Option<String>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        format: Option<String>,
-    },
-}
-
 /// By what a memory is found again in another vault after it was edited in one of them: the content that it began with,
 /// and when it was created, where that is carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -234,10 +170,7 @@ impl Portable {
         let portable = Portable {
             format: FORMAT.to_owned(),
             version: VERSION,
-            memory: said(
-                &memory.metadata,
-                memory.blob_external_assets.is_empty(),
-            ),
+            memory: said(&memory.metadata, memory.blob_external_assets.is_empty()),
             assets,
         };
         (portable, places)
@@ -432,77 +365,7 @@ impl PortableAsset {
             updated_at: 0,
             deleted_at: self.deleted_at.map(|at| at.0),
         };
-        let number = |single: Option<Single>| single.map(|single| single.0);
-        match self.details.clone() {
-            Details::Image {
-                color_space,
-                exif_data,
-                compression_ratio,
-                dpi,
-                orientation,
-            } => AssetMetadata::Image(ImageAssetMetadata {
-                base,
-                color_space,
-                exif_data,
-                compression_ratio: number(compression_ratio),
-                dpi,
-                orientation,
-            }),
-            Details::Video {
-                duration,
-                frame_rate,
-                codec,
-                bitrate,
-                resolution,
-                aspect_ratio,
-            } => AssetMetadata::Video(VideoAssetMetadata {
-                base,
-                duration,
-                frame_rate: number(frame_rate),
-                codec,
-                bitrate,
-                resolution,
-                aspect_ratio: number(aspect_ratio),
-            }),
-            Details::Audio {
-                duration,
-                sample_rate,
-                channels,
-                bitrate,
-                codec,
-                bit_depth,
-            } => AssetMetadata::Audio(AudioAssetMetadata {
-                base,
-                duration,
-                sample_rate,
-                channels,
-                bitrate,
-                codec,
-                bit_depth,
-            }),
-            Details::Document {
-                page_count,
-                document_type,
-                language,
-                word_count,
-            } => AssetMetadata::Document(DocumentAssetMetadata {
-                base,
-                page_count,
-                document_type,
-                language,
-                word_count,
-            }),
-            Details::Note {
-                word_count,
-                language,
-                format,
-            } => AssetMetadata::Note(NoteAssetMetadata {
-                base,
-                word_count,
-                language,
-                format,
-            }),
-        }
+        self.details.clone().metadata(base)
     }
 }
 
@@ -566,46 +429,7 @@ fn portable_asset(metadata: &AssetMetadata, elsewhere: Option<Elsewhere>) -> Por
         processing_status: base.processing_status.clone(),
         processing_error: base.processing_error.clone(),
         deleted_at: base.deleted_at.map(Time),
-        details: details(metadata),
-    }
-}
-
-fn details(metadata: &AssetMetadata) -> Details {
-    match metadata {
-        AssetMetadata::Image(m) => Details::Image {
-            color_space: m.color_space.clone(),
-            exif_data: m.exif_data.clone(),
-            compression_ratio: m.compression_ratio.map(Single),
-            dpi: m.dpi,
-            orientation: m.orientation,
-        },
-        AssetMetadata::Video(m) => Details::Video {
-            duration: m.duration,
-            frame_rate: m.frame_rate.map(Single),
-            codec: m.codec.clone(),
-            bitrate: m.bitrate,
-            resolution: m.resolution.clone(),
-            aspect_ratio: m.aspect_ratio.map(Single),
-        },
-        AssetMetadata::Audio(m) => Details::Audio {
-            duration: m.duration,
-            sample_rate: m.sample_rate,
-            channels: m.channels,
-            bitrate: m.bitrate,
-            codec: m.codec.clone(),
-            bit_depth: m.bit_depth,
-        },
-        AssetMetadata::Document(m) => Details::Document {
-            page_count: m.page_count,
-            document_type: m.document_type.clone(),
-            language: m.language.clone(),
-            word_count: m.word_count,
-        },
-        AssetMetadata::Note(m) => Details::Note {
-            word_count: m.word_count,
-            language: m.language.clone(),
-            format: m.format.clone(),
-        },
+        details: Details::of(metadata),
     }
 }
 

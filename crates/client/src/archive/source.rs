@@ -83,14 +83,13 @@ pub struct SourceAsset {
 impl SourceMemory {
     /// Of a memory as it was read; where its sidecar will lie is not known yet.
     pub fn of(memory: &Memory, listed: Hash) -> Self {
-        let asset = |id: &str, blob: Option<&str>, base: &keepsake_api::AssetMetadataBase| {
-            SourceAsset {
+        let asset =
+            |id: &str, blob: Option<&str>, base: &keepsake_api::AssetMetadataBase| SourceAsset {
                 asset_id: id.to_owned(),
                 blob: blob.map(str::to_owned),
                 created_at: Time(base.created_at),
                 updated_at: Time(base.updated_at),
-            }
-        };
+            };
         let inline = memory.inline_assets.iter();
         let blobs = memory.blob_internal_assets.iter();
         let external = memory.blob_external_assets.iter();

@@ -98,10 +98,7 @@ pub(super) async fn compare(
 }
 
 /// Pairs what is sought with what is there: equals first, then those with one key.
-fn pair<'a>(
-    sought: &[Sought],
-    there: &'a [(String, Hash, Key)],
-) -> (Vec<Found>, HashSet<&'a str>) {
+fn pair<'a>(sought: &[Sought], there: &'a [(String, Hash, Key)]) -> (Vec<Found>, HashSet<&'a str>) {
     let mut by_digest: HashMap<Hash, Vec<&str>> = HashMap::new();
     for (id, digest, _) in there.iter().rev() {
         by_digest.entry(*digest).or_default().push(id);
@@ -159,7 +156,8 @@ mod tests {
     #[test]
     fn copies_stay_as_many_as_they_are() {
         let wanted = [sought(1, 1), sought(1, 1), sought(2, 1), sought(3, 3)];
-        let (found, taken) = pair(&wanted, &[there("a", 1, 1)]);
+        let one = [there("a", 1, 1)];
+        let (found, taken) = pair(&wanted, &one);
         assert_eq!(
             found,
             [

@@ -44,7 +44,10 @@ const MOST_RANGES: usize = 1_000;
 /// Where content is.
 #[derive(Clone)]
 pub(super) enum Held {
-    File { root: Root, file: ArchiveFile },
+    File {
+        root: Root,
+        file: ArchiveFile,
+    },
     Asset {
         vault: Vault,
         memory_id: String,
@@ -245,7 +248,9 @@ impl Sender {
             error: None,
             watch,
         };
-        let read = held.read(async |part: Vec<u8>| sending.push(part).await).await;
+        let read = held
+            .read(async |part: Vec<u8>| sending.push(part).await)
+            .await;
         let sent = match (read, sending.error.take()) {
             (_, Some(error)) => Err(ArchiveError::Vault(error)),
             (Err(error), None) => Err(error),
@@ -344,7 +349,8 @@ impl Sending<'_> {
         &self,
         landed: Result<Result<u64, ClientError>, tokio::task::JoinError>,
     ) -> Result<(), ClientError> {
-        self.watch.advanced(landed.map_err(|_| ClientError::Stopped)??);
+        self.watch
+            .advanced(landed.map_err(|_| ClientError::Stopped)??);
         Ok(())
     }
 }

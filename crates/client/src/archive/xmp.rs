@@ -142,7 +142,9 @@ mod tests {
     fn places_are_degrees_or_names() {
         assert_eq!(degrees("52.52,13.405"), Some((52.52, 13.405)));
         assert_eq!(degrees("geo:-33.9, 151.2,30;u=35"), Some((-33.9, 151.2)));
-        for no in ["Berlin", "52.52", "91,0", "0,181", "1,2,3,4", "1,2,x", "NaN,1", ""] {
+        for no in [
+            "Berlin", "52.52", "91,0", "0,181", "1,2,3,4", "1,2,x", "NaN,1", "",
+        ] {
             assert_eq!(degrees(no), None, "{no}");
         }
         assert_eq!(gps(52.52, 'N', 'S'), "52,31.2000000N");

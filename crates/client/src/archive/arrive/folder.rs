@@ -29,10 +29,7 @@ pub(in crate::archive) fn manifest(root: &Root) -> Result<Manifest, ArchiveError
 }
 
 /// What the archive says of a capsule.
-pub(super) async fn capsule_file(
-    root: &Root,
-    entry: &Entry,
-) -> Result<CapsuleFile, ArchiveError> {
+pub(super) async fn capsule_file(root: &Root, entry: &Entry) -> Result<CapsuleFile, ArchiveError> {
     let (root, entry) = (root.clone(), entry.clone());
     blocking(move || {
         let path = entry.path();

@@ -198,9 +198,10 @@ impl Arrival<'_> {
     ) -> Result<(), ArchiveError> {
         let mut batch = Batch::default();
         for &place in missing {
-            let (Some(asset), Some(held)) =
-                (self.wanted().assets.get(place), self.one.contents.get(place))
-            else {
+            let (Some(asset), Some(held)) = (
+                self.wanted().assets.get(place),
+                self.one.contents.get(place),
+            ) else {
                 continue;
             };
             let Some(held) = held else {
@@ -245,8 +246,11 @@ impl Arrival<'_> {
     ) -> Result<(), ArchiveError> {
         let vault = &self.sender.vault;
         let idem = format!("archive:{}", Hash(batch.hasher.finalize().into()));
-        let inline: Vec<InlineAssetInput> =
-            batch.inline.iter().map(|(_, input)| input.clone()).collect();
+        let inline: Vec<InlineAssetInput> = batch
+            .inline
+            .iter()
+            .map(|(_, input)| input.clone())
+            .collect();
         match vault
             .memories_add_assets(id, &batch.blobs, &inline, &idem)
             .await
@@ -259,9 +263,10 @@ impl Arrival<'_> {
             Err(e) => return Err(e.into()),
         }
         for (place, _) in std::mem::take(&mut batch.inline) {
-            if let (Some(asset), Some(held)) =
-                (self.wanted().assets.get(place), self.one.contents.get(place))
-            {
+            if let (Some(asset), Some(held)) = (
+                self.wanted().assets.get(place),
+                self.one.contents.get(place),
+            ) {
                 // It was counted as travelled already, and does not travel twice in the report.
                 let mut again = Vec::new();
                 let blob = self.blob(asset, held.as_ref(), &mut again).await?;

@@ -44,6 +44,28 @@ pub(super) struct Before<'a> {
 pub(super) struct Exported {
     pub memories: Vec<Entry>,
     pub sources: Vec<SourceMemory>,
+    /// What the folder had of memories that could not be written now.
+    failed: Vec<(Entry, SourceMemory)>,
+}
+
+impl Exported {
+    /// Keeps what the folder had, unless its names are somebody else's now.
+    fn keep(&mut self, failed: Vec<(Entry, SourceMemory)>) {
+        let taken: HashSet<String> = self
+            .memories
+            .iter()
+            .flat_map(|entry| &entry.files)
+            .map(|file| file.path.clone())
+            .collect();
+        for (before, mut source) in failed {
+            if before.files.iter().all(|file| !taken.contains(&file.path)) {
+                source.sidecar = before.path().to_owned();
+                self.memories.push(before);
+                self.sources.push(source);
+            }
+        }
+        self.sources.sort_by(|a, b| a.sidecar.cmp(&b.sidecar));
+    }
 }
 
 /// A memory that belongs into the folder.
@@ -108,6 +130,7 @@ pub(super) async fn export_capsule(
         let there = [kept, gone].concat();
         blocking(move || Ok(read_back(&root, there))).await?
     };
+    let mut failed: Vec<(Entry, SourceMemory)> = Vec::new();
     for (source, entry) in damaged {
         if source.gone {
             let mut report = of_entry(Status::Failed, &source.memory_id, &entry);
@@ -115,6 +138,8 @@ pub(super) async fn export_capsule(
                 "it is no more in the vault, and its files in the folder are damaged".to_owned(),
             );
             reports.push(report);
+            // What is left of it is all that is left of it anywhere.
+            failed.push((entry, source));
         } else if let Some(header) = listed.remove(&source.memory_id) {
             to_read.push((header, Some(entry)));
         }
@@ -155,7 +180,10 @@ pub(super) async fn export_capsule(
         }
     }
     drop(readings);
-    write_all(vault, root, &capsule.folder, planned, options, watch).await
+    let mut exported = write_all(vault, root, &capsule.folder, planned, options, watch).await?;
+    failed.append(&mut exported.failed);
+    exported.keep(failed);
+    Ok(exported)
 }
 
 /// Names everything and writes what is not there.
@@ -168,9 +196,7 @@ async fn write_all(
     watch: &dyn Watch,
 ) -> Result<Exported, ArchiveError> {
     // Equal memories keep their names from run to run.
-    planned.sort_by(|a, b| {
-        (a.digest, &a.source.memory_id).cmp(&(b.digest, &b.source.memory_id))
-    });
+    planned.sort_by(|a, b| (a.digest, &a.source.memory_id).cmp(&(b.digest, &b.source.memory_id)));
     let paths = {
         let memories: Vec<(&Portable, Hash)> =
             planned.iter().map(|p| (&p.portable, p.digest)).collect();
@@ -187,12 +213,11 @@ async fn write_all(
         let root = root.clone();
         blocking(move || link_moved(&root, jobs)).await?
     };
-    let mut taken = HashSet::new();
     let mut exported = Exported {
         memories: Vec::new(),
         sources: Vec::new(),
+        failed: Vec::new(),
     };
-    let mut failed = Vec::new();
     let mut writings = stream::iter(jobs)
         .map(|job| write(vault, root, job, watch))
         .buffer_unordered(options.jobs.max(1));
@@ -203,7 +228,6 @@ async fn write_all(
                 source,
                 report,
             } => {
-                taken.extend(entry.files.iter().map(|file| file.path.clone()));
                 exported.memories.push(entry);
                 exported.sources.push(source);
                 watch.done(&report).map_err(ArchiveError::Output)?;
@@ -214,19 +238,12 @@ async fn write_all(
                 report,
             } => {
                 watch.done(&report).map_err(ArchiveError::Output)?;
-                failed.extend(before.map(|before| (before, source)));
+                exported
+                    .failed
+                    .extend(before.map(|before| (before, source)));
             }
         }
     }
-    // Of what failed the folder keeps what it had, unless its names are somebody else's now.
-    for (before, mut source) in failed {
-        if before.files.iter().all(|file| !taken.contains(&file.path)) {
-            source.sidecar = before.path().to_owned();
-            exported.memories.push(before);
-            exported.sources.push(source);
-        }
-    }
-    exported.sources.sort_by(|a, b| a.sidecar.cmp(&b.sidecar));
     Ok(exported)
 }
 

@@ -73,7 +73,8 @@ impl Job {
                 ));
             }
         }
-        let text = |name: &str, bytes: Vec<u8>| (described(&format!("{folder}/{name}"), &bytes), bytes);
+        let text =
+            |name: &str, bytes: Vec<u8>| (described(&format!("{folder}/{name}"), &bytes), bytes);
         Ok(Job {
             sidecar: text(&paths.sidecar, portable.sidecar()?),
             xmp: text(&paths.xmp, xmp::sidecar(&portable).into_bytes()),
