@@ -216,6 +216,54 @@ test('several are shared with everyone until a day, and what I share is listed',
   await ada.leave();
 });
 
+test('several that are selected are shared with a group until a day', { skip }, async () => {
+  const ada = await person({ photos: PHOTOS });
+  const { page } = ada;
+  const capsule = ada.keepsake.capsule(await ada.keepsake.ownCapsule());
+  const member = newIdentity();
+  await capsule.putGroup('family', { name: 'Family', members: [member.getPrincipal()] });
+  await go(page, '/');
+  await page.reload();
+  for (const name of ['denali.webp', 'date-gps.jpg']) {
+    await page.getByRole('checkbox', { name: `Select ${name}` }).click({ force: true });
+  }
+  await page.getByRole('toolbar', { name: 'Selection' }).getByRole('button', { name: 'Share' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Share 2 memories' });
+  await dialog.getByLabel('Group', { exact: true }).first().check();
+  await dialog.getByLabel('When').selectOption('until');
+  await dialog.getByLabel('Last day').fill(day(7));
+  await shoot(page, 'share-dialog-group');
+  await accessible(page, 'sharing with a group');
+  await dialog.getByRole('button', { name: 'Share', exact: true }).click();
+  await dialog.waitFor({ state: 'detached' });
+  const guest = await connect(place.host, { identity: member });
+  for (const id of [ada.memories[0], ada.memories[2]]) {
+    await guest.memory(id);
+    const [share] = await ada.keepsake.shares(id);
+    assert.deepEqual([share.with, share.permission], [{ group: 'family' }, 'view']);
+    assert.ok(share.until > new Date(Date.now() + 6 * 86_400_000));
+  }
+  await assert.rejects(guest.memory(ada.memories[1]), { name: 'NotFoundError' });
+  assert.deepEqual(ada.complaints, []);
+  await ada.leave();
+});
+
+test('somebody finds the capsule that was made about them', { skip }, async () => {
+  const [ada, bob] = await Promise.all([person(), person({ viewport: PHONE })]);
+  const capsule = await ada.keepsake.createCapsule(bob.principal);
+  await go(bob.page, '/capsules');
+  await bob.page.reload();
+  await bob.page.getByRole('listitem').filter({ hasText: 'About you' }).getByRole('link', { name: /People and settings/ }).click();
+  await bob.page.getByText('This capsule is about you').waitFor();
+  assert.equal(await bob.page.getByRole('button', { name: /Add|Delete|New group/ }).filter({ hasNotText: /^Add$/ }).count(), 0);
+  await shoot(bob.page, 'capsule-about-you-phone');
+  await accessible(bob.page, 'a capsule about oneself');
+  await capsule.delete();
+  await bob.page.reload();
+  await bob.page.getByText('It is not there').waitFor();
+  await Promise.all([ada.leave(), bob.leave()]);
+});
+
 test('a capsule for somebody: helpers, groups, an event, and handing it over', { skip }, async () => {
   const ada = await person();
   const bob = await person();

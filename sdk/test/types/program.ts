@@ -8,10 +8,15 @@ import {
   Keepsake,
   MemoryQueue,
   processImageDerivatives,
+  visitShareLink,
   type AssetContent,
+  type CapsuleHandle,
   type Derivative,
+  type MadeShareLink,
   type MemorySummary,
   type ProcessingResult,
+  type Share,
+  type ShareLinkVisit,
   type StoredBlob,
   type UploadProgress,
 } from '@keepsake/sdk';
@@ -41,6 +46,18 @@ export async function program(identity: Identity, file: File): Promise<void> {
   const asset: AssetContent = await keepsake.asset(kept.memoryId, 'display');
   const stream: ReadableStream<Uint8Array> = asset.stream();
   const derivatives: Derivative[] = await processImageDerivatives(file, { kinds: ['thumbnail'] });
+  const capsule: CapsuleHandle = await keepsake.createCapsule({ name: 'Grandmother' });
+  await capsule.addOwner('aaaaa-aa');
+  const shares: Share[] = await keepsake.shares(kept.memoryId);
+  const until: Date | undefined = shares[0]?.until;
+  for await (const { memory: trashed, reclaimedAt } of keepsake.trash.list({ capsuleId: capsule.id })) {
+    const gone: Date = reclaimedAt;
+    void [trashed.title, gone];
+  }
+  const made: MadeShareLink = await keepsake.links.create({ memories: [kept.memoryId] });
+  const visit: ShareLinkVisit = await visitShareLink(made.secret, { canisterId: 'aaaaa-aa' });
+  const days: number = (await keepsake.status()).cycles.daysLeft;
+  void [until, visit, days];
   try {
     await keepsake.share(kept.memoryId, { with: 'public', permission: 'view' });
   } catch (error) {

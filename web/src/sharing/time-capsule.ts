@@ -8,9 +8,10 @@
  * @module
  */
 
-import { assetMetadata, memoryMetadata, nanosOf, type Keepsake, type Permission, type Share } from '@keepsake/sdk';
+import { NotFoundError, assetMetadata, memoryMetadata, nanosOf, type Keepsake, type Permission, type Share } from '@keepsake/sdk';
 
 import { TAG, type SealedNote } from './note.ts';
+import { forEach } from './several.ts';
 
 /** What is put away. */
 export interface TimeCapsule {
@@ -32,14 +33,15 @@ export async function seal(keepsake: Keepsake, capsule: TimeCapsule, onDone: (me
   const { memories, holders, opens, permission } = capsule;
   // The note first: without it nobody would find again what was sealed before something failed.
   const noteId = await writeNote(keepsake, capsule);
-  let done = 0;
-  for (const memoryId of memories) {
-    for (const holder of holders) {
-      await keepsake.share(memoryId, { with: holder, permission, from: opens, id: sealId(holder, opens) });
-    }
-    done += 1;
-    onDone(done);
-  }
+  await forEach(
+    memories,
+    async (memoryId) => {
+      for (const holder of holders) {
+        await keepsake.share(memoryId, { with: holder, permission, from: opens, id: sealId(holder, opens) });
+      }
+    },
+    onDone,
+  );
   for (const holder of holders) {
     // As long as an entry waits, links to the whole capsule leave a memory out: the note too is for those it is for.
     await keepsake.share(noteId, { with: holder, permission: 'view', from: opens, id: sealId(holder, opens) });
@@ -54,11 +56,6 @@ export async function seal(keepsake: Keepsake, capsule: TimeCapsule, onDone: (me
 function sealId(holder: string | { group: string }, opens: Date): string {
   const whom = typeof holder === 'string' ? `person:${holder}` : `group:${holder.group}`;
   return `sealed:${opens.getTime()}:${whom}`;
-}
-
-/** Whether a share was made by {@link seal}. */
-export function isSeal(share: Share): boolean {
-  return share.id.startsWith('sealed:');
 }
 
 async function writeNote(keepsake: Keepsake, capsule: TimeCapsule): Promise<string> {
@@ -100,17 +97,17 @@ export async function contentsOf(keepsake: Keepsake, noteId: string): Promise<st
 /** Takes a time capsule back: nobody gets in on its day, and the note goes to the trash. */
 export async function unseal(keepsake: Keepsake, note: SealedNote): Promise<void> {
   const prefix = `sealed:${note.opens.getTime()}:`;
-  for (const memoryId of await contentsOf(keepsake, note.id)) {
-    let shares: Share[];
-    try {
-      shares = await keepsake.shares(memoryId);
-    } catch {
-      // It is gone itself, in the trash for instance.
-      continue;
-    }
+  await forEach(await contentsOf(keepsake, note.id), async (memoryId) => {
+    const shares = await keepsake.shares(memoryId).catch((error: unknown): Share[] => {
+      if (error instanceof NotFoundError) {
+        // It is gone itself, in the trash for instance.
+        return [];
+      }
+      throw error;
+    });
     for (const share of shares.filter(({ id }) => id.startsWith(prefix))) {
       await keepsake.revoke(memoryId, share.id);
     }
-  }
+  });
   await keepsake.trash.put(note.id);
 }
