@@ -229,6 +229,7 @@ fn announce(
 ) -> io::Result<()> {
     let url = reachable_url(address);
     let canister_id = engine.canister_id().to_text();
+    let gallery = gallery_url(address, &canister_id);
     let (code, words) = match installed {
         Installed::Installed => ("installed", "installed: a new, empty vault"),
         Installed::Upgraded => ("upgraded", "upgraded: everything in it is still there"),
@@ -238,6 +239,7 @@ fn announce(
     if output.is_json() {
         return output.json(&serde_json::json!({
             "url": url,
+            "gallery": gallery,
             "canister_id": canister_id,
             "root_key": root_key,
             "state": state.to_string_lossy(),
@@ -246,6 +248,9 @@ fn announce(
     }
     output.line("Keepsake is running.")?;
     output.line(&format!("  URL          {url}"))?;
+    if let Some(gallery) = gallery {
+        output.line(&format!("  gallery      {gallery}"))?;
+    }
     output.line(&format!("  canister id  {canister_id}"))?;
     output.line(&format!("  state        {}", state.display()))?;
     output.line(&format!("  vault        {words}"))?;
@@ -257,6 +262,13 @@ fn announce(
     }
     output.line("")?;
     output.line("Ctrl-C stops it; the next start finds everything as it was.")
+}
+
+/// Where a browser on this machine finds the vault's pages; `None` where it listens for other machines alone, whose browsers need a proxy with
+/// TLS in between: no browser has keys for pages that come without.
+fn gallery_url(address: SocketAddr, canister_id: &str) -> Option<String> {
+    let here = address.ip().is_loopback() || address.ip().is_unspecified();
+    here.then(|| format!("http://{canister_id}.localhost:{}", address.port()))
 }
 
 /// Where a client on this machine reaches the address.
