@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use keepsake_tests::command::run;
+use keepsake_tests::command::{Ended, run};
 use serde_json::Value;
 
 use crate::account::{Account, fates};
@@ -148,6 +148,8 @@ fn what_is_shared_is_seen_until_it_is_taken_back() {
     let again = account.json(&["unshare", &ids[0], "--with", &principal]);
     assert_eq!(again["memories"][0]["status"], "not_shared");
 
+    with_groups_and_after_events(&account, &ids[0], &principal, &as_granny);
+
     // One that is not there does not keep the others.
     let half = account.run(&[
         "share",
@@ -174,6 +176,58 @@ fn what_is_shared_is_seen_until_it_is_taken_back() {
             .code(),
         Some(2)
     );
+}
+
+/// What is shared with a group is seen by who is in it, and what waits for an event once it is recorded.
+fn with_groups_and_after_events(
+    account: &Account,
+    id: &str,
+    principal: &str,
+    as_granny: &dyn Fn(&[&str]) -> Ended,
+) {
+    let seen = || titles(&as_granny(&["shared"]).ok().json()).len();
+    let with = ["share", id, "--with", "group:family"];
+    let unknown = account.run(&with);
+    assert!(
+        unknown.failed().contains("keepsake group set"),
+        "{unknown:#?}"
+    );
+    let groups = account.json(&["group", "set", "family", "Grandpa", "--name", "The family"]);
+    assert_eq!(
+        groups["groups"][0]["members"],
+        serde_json::json!(["Grandpa"])
+    );
+    account.json(&with);
+    assert_eq!(seen(), 0);
+    account.json(&["group", "set", "family", "Grandpa", principal]);
+    assert_eq!(seen(), 1);
+    let text = account.run(&["shared", id]).ok().stdout;
+    assert!(text.contains("group family: view"), "{text}");
+    account.json(&["unshare", id, "--with", "group:family"]);
+    assert_eq!(seen(), 0);
+    account.json(&["share", id, "--with", "group:family"]);
+    account.json(&["group", "remove", "family"]);
+    assert_eq!(
+        account.json(&["group", "list"])["groups"],
+        serde_json::json!([])
+    );
+    assert_eq!(seen(), 0);
+    account.json(&["unshare", id, "--all"]);
+
+    account.json(&["share", id, "--with", principal, "--after", "birthday:18"]);
+    assert_eq!(
+        account.json(&["shared", id])["grants"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(seen(), 0);
+    account.json(&["event", "birthday:17"]);
+    assert_eq!(seen(), 0);
+    account.json(&["event", "birthday:18"]);
+    assert_eq!(seen(), 1);
+    account.json(&["unshare", id, "--all"]);
 }
 
 #[test]

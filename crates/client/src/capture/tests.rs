@@ -197,5 +197,5 @@ fn places_are_places() {
         assert_eq!(Point::new(latitude, longitude), None);
     }
     let point = fixture("date-gps.jpg").and_then(|facts| facts.point);
-    println!("{point:?}");
+    assert_eq!(point, Point::new(39.0, -108.0));
 }

@@ -191,6 +191,9 @@ fn opened(
     let in_region = open.namespace == RDF && path.iter().any(|above| above.namespace == REGIONS);
     for attribute in start.attributes() {
         let attribute = attribute.ok()?;
+        if attribute.key.as_namespace_binding().is_some() {
+            continue;
+        }
         let (namespace, name) = resolver.resolve_attribute(attribute.key);
         let namespace = namespace_of(&namespace);
         let value = attribute.normalized_value(XmlVersion::Implicit1_0).ok()?;
