@@ -154,7 +154,7 @@ const INTRODUCTION: &str = "\
 
 `cargo xtask bench` writes this file and instructions.json; `cargo xtask bench --check`, a part of `cargo xtask test`, fails where
 a count rises by more than 5 % (and 2,000 instructions). The comparison of embedded stores for the host lies in [store](store), its
-result in [docs/decisions/0001-store.md](../docs/decisions/0001-store.md).
+result in [docs/decisions/0001-store.md](../docs/decisions/0001-store.md). How the gallery scrolls is in [web.md](web.md).
 
 ## Instructions per call
 
