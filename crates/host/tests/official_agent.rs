@@ -425,17 +425,22 @@ async fn an_upgrade_shows_while_being_served() {
 #[tokio::test]
 async fn the_canisters_page() {
     let home = Home::new().await;
-    let request = format!(
-        "GET / HTTP/1.1\r\nhost: {}.localhost\r\nconnection: close\r\n\r\n",
-        home.canister()
-    );
-    let mut stream = TcpStream::connect(home.server.address()).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut reply = String::new();
-    stream.read_to_string(&mut reply).await.unwrap();
+    let page = async |host: String| {
+        let request = format!("GET / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        let mut stream = TcpStream::connect(home.server.address()).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).await.unwrap();
+        reply
+    };
+    // It is not certified, and where pages are verified it is not shown.
+    let verified = page(format!("{}.localhost", home.canister())).await;
+    assert!(verified.starts_with("HTTP/1.1 502 "), "{verified}");
+    assert!(!verified.ends_with("hello"), "{verified}");
+    let raw = page(format!("{}.raw.localhost", home.canister())).await;
     assert!(
-        reply.starts_with("HTTP/1.1 200 OK\r\n") && reply.ends_with("\r\n\r\nhello"),
-        "{reply}"
+        raw.starts_with("HTTP/1.1 200 OK\r\n") && raw.ends_with("\r\n\r\nhello"),
+        "{raw}"
     );
 }
 

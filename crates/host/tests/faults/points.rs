@@ -124,7 +124,7 @@ fn a_kill_around_the_acknowledgement_loses_nothing() {
 fn child_of_the_first_start() {
     if let Some(folder) = shim::in_child() {
         let engine = open(&folder);
-        engine.secret("root", || vec![7; 32]).unwrap();
+        engine.secret("test", || vec![7; 32]).unwrap();
         engine.install(&wasm(LEDGER), b"").unwrap();
     }
 }
@@ -142,7 +142,7 @@ fn a_kill_anywhere_in_the_first_start_is_made_good_by_the_next() {
             let killed = output.status.signal() == Some(9);
             assert!(killed || output.status.success(), "{output:?}");
             let engine = open(folder.path());
-            let secret = engine.secret("root", || vec![7; 32]).unwrap();
+            let secret = engine.secret("test", || vec![7; 32]).unwrap();
             assert_eq!(secret, [7; 32]);
             engine.install(&wasm(LEDGER), b"").unwrap();
             assert_eq!(recount_engine(&engine, &Notes::default()), Ok(0));
