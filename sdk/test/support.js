@@ -34,14 +34,14 @@ export async function folder() {
   return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
 
-/** Serves a vault; in `home` and on `port` where an earlier one was served, else a new one. */
-export async function serve({ home, port = 0 } = {}) {
+/** Serves a vault; in `home` and on `port` where an earlier one was served, else a new one. `args` are more of the command's. */
+export async function serve({ home, port = 0, args = [] } = {}) {
   const command = artefact('KEEPSAKE_BIN', 'target/debug/keepsake', 'cargo build --bin keepsake');
   const wasm = artefact('KEEPSAKE_VAULT_WASM', 'target/canister/vault.wasm', 'cargo xtask build');
   const place = home ?? (await folder()).path;
   const child = spawn(
     command,
-    ['serve', '--json', '--listen', `127.0.0.1:${port}`, '--state', join(place, 'state'), '--wasm', wasm],
+    ['serve', '--json', '--listen', `127.0.0.1:${port}`, '--state', join(place, 'state'), '--wasm', wasm, ...args],
     { env: { HOME: place, PATH: process.env.PATH }, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   // Whatever happens here, it does not outlive the tests.

@@ -1,8 +1,16 @@
 // Sharing with people, groups and the public, time capsules, capsules of several people, and the status page; each person in a browser of their own.
 
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 
+import { Actor, HttpAgent } from '@icp-sdk/core/agent';
+import { IDL } from '@icp-sdk/core/candid';
+import { Principal } from '@icp-sdk/core/principal';
+
+import { init } from '../../sdk/dist/bindings/vault.did.js';
 import { visitShareLink } from '../../sdk/dist/index.js';
 import { PHONE, accessible, browse, clientOf, connect, enter, fixture, home, newIdentity, principalOf, shoot, somebody, until, withoutChromium } from './support.js';
 
@@ -358,3 +366,52 @@ test('the status says how full it is, by kind, and what a day costs', { skip }, 
   assert.deepEqual(ada.complaints, []);
   await ada.leave();
 });
+
+test('a capsule at its limit says so, and what to do', { skip }, async () => {
+  const controller = newIdentity();
+  const other = await home({ args: ['--controller', controller.getPrincipal().toText()] });
+  const { newPage, context } = await somebody(browser);
+  const page = await newPage();
+  await enter(page, other.url);
+  const keepsake = await clientOf(page, other.host);
+  await keepsake.uploadWithProcessing(fixture('denali.webp'));
+  await setQuotas(other.host, controller, { bytes_per_capsule: 1_000n, memories_per_capsule: 1n });
+  await go(page, '/status');
+  await page.getByRole('alert').getByText('The capsule has reached its limit').waitFor();
+  await page.getByRole('meter', { name: 'Room' }).waitFor();
+  await page.getByRole('meter', { name: 'Memories' }).waitFor();
+  await page.getByText('Full: nothing more can be added').first().waitFor();
+  await page.waitForFunction(() => document.querySelector('table tbody tr'));
+  await shoot(page, 'status-full');
+  await accessible(page, 'full');
+  await context.close();
+  await other.stop();
+});
+
+/** Upgrades the vault to itself with other quotas, as its controller does. */
+async function setQuotas(host, controller, quotas) {
+  const wasm = process.env.KEEPSAKE_VAULT_WASM ?? fileURLToPath(new URL('../../target/canister/vault.wasm', import.meta.url));
+  const none = { cycles_reserve_days: [], open_sessions: [], bytes_per_capsule: [], memories_per_capsule: [], inline_budget_per_capsule: [] };
+  const given = Object.fromEntries(Object.entries(quotas).map(([name, value]) => [name, [value]]));
+  const agent = HttpAgent.createSync({ host: host.url, identity: controller });
+  await agent.fetchRootKey();
+  const install = IDL.Record({
+    mode: IDL.Variant({ install: IDL.Null, reinstall: IDL.Null, upgrade: IDL.Null }),
+    canister_id: IDL.Principal,
+    wasm_module: IDL.Vec(IDL.Nat8),
+    arg: IDL.Vec(IDL.Nat8),
+  });
+  const canisterId = Principal.fromText(host.canisterId);
+  const management = Actor.createActor(({ IDL: idl }) => idl.Service({ install_code: idl.Func([install], [], []) }), {
+    agent,
+    canisterId: 'aaaaa-aa',
+    callTransform: () => ({ effectiveCanisterId: canisterId }),
+  });
+  await management.install_code({
+    mode: { upgrade: null },
+    canister_id: canisterId,
+    // As a message takes it.
+    wasm_module: gzipSync(await readFile(wasm)),
+    arg: new Uint8Array(IDL.encode(init({ IDL }), [[{ ...none, ...given }]])),
+  });
+}
