@@ -137,6 +137,57 @@ test('a film by ranges, whole, and its headers alone', { skip }, async () => {
   await context.close();
 });
 
+test('a real film plays, and can be sought in', { skip }, async () => {
+  const { newPage, context } = await somebody(browser);
+  const page = await newPage();
+  await enter(page, place.url);
+  const keepsake = await clientOf(page, place.host);
+  const principal = await principalOf(page);
+  await ready(page);
+  const recorded = await page.evaluate(async () => {
+    const canvas = document.createElement('canvas');
+    [canvas.width, canvas.height] = [320, 240];
+    const drawing = canvas.getContext('2d');
+    const recorder = new MediaRecorder(canvas.captureStream(25), { mimeType: 'video/webm;codecs=vp8' });
+    const parts = [];
+    recorder.ondataavailable = ({ data }) => parts.push(data);
+    const ended = new Promise((resolve) => (recorder.onstop = resolve));
+    recorder.start();
+    for (let frame = 0; frame < 50; frame += 1) {
+      drawing.fillStyle = `hsl(${frame * 7} 80% 50%)`;
+      drawing.fillRect(0, 0, 320, 240);
+      await new Promise((resolve) => setTimeout(resolve, 40));
+    }
+    recorder.stop();
+    await ended;
+    return [...new Uint8Array(await new Blob(parts).arrayBuffer())];
+  });
+  // A second film in the same file, behind the first, makes it long enough to be read by ranges: players stop at the end of the first.
+  const padding = noise(9_000_000);
+  const film = Buffer.concat([Buffer.from(recorded), Buffer.from([0xec, 0x01, 0, 0, 0, 0, 0x89, 0x54, 0x40]), padding]);
+  const capsuleId = (await keepsake.capsules())[0].id;
+  const { memoryId } = await keepsake.uploadWithProcessing(new Uint8Array(film), { capsuleId, name: 'film.webm', type: 'video/webm' });
+  const shown = await page.evaluate(async (url) => {
+    const video = document.createElement('video');
+    video.muted = true;
+    video.src = url;
+    document.body.append(video);
+    await new Promise((resolve, reject) => {
+      video.onloadeddata = resolve;
+      video.onerror = () => reject(new Error(video.error?.message));
+    });
+    const { videoWidth, videoHeight } = video;
+    await video.play();
+    await new Promise((resolve) => (video.ontimeupdate = () => video.currentTime > 0.3 && resolve()));
+    video.pause();
+    video.currentTime = 0.1;
+    await new Promise((resolve) => (video.onseeked = resolve));
+    return { videoWidth, videoHeight, at: video.currentTime };
+  }, `/media/${principal}/${memoryId}/original`);
+  assert.deepEqual(shown, { videoWidth: 320, videoHeight: 240, at: 0.1 });
+  await context.close();
+});
+
 test('an answer that nobody wants any more ends', { skip }, async (test_) => {
   const proxy = await through(place.url);
   test_.after(() => proxy.close());

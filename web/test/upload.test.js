@@ -298,6 +298,65 @@ test('two tabs do not send the same file twice, and one takes over where the oth
   assert.deepEqual(titles, ['both.bin']);
 });
 
+test('what one tab has to do, the others show and do not ask for', { skip }, async (test_) => {
+  const { page, newPage, proxy } = await visit(test_);
+  const barrier = gate(2);
+  proxy.rules.before = barrier.before;
+  // More than are worked on at a time.
+  const paths = await Promise.all(Array.from({ length: 9 }, (_, n) => file(`many ${n}.bin`, noise(3 * CHUNK + n))));
+  await choose(page, paths);
+  await until(() => proxy.seen.chunks.size >= 2, 'chunks arrive');
+  const second = await newPage();
+  await second.goto(proxy.url);
+  await until(async () => (await inState(second, 'elsewhere').count()) === 9, 'all are shown as being elsewhere');
+  assert.equal(await inState(second, 'needs-file').count(), 0);
+  barrier.open();
+  await page.getByText('9 files are kept').first().waitFor({ timeout: 60_000 });
+  await panel(second).waitFor({ state: 'detached' });
+  assert.equal(proxy.resent(), 0);
+});
+
+test('files by handle are found again after a reload, with leave where the browser wants to be asked', { skip }, async (test_) => {
+  const { page, proxy, keepsake } = await visit(test_, { client: true });
+  const barrier = gate(2);
+  proxy.rules.before = barrier.before;
+  page.on('dialog', (dialog) => void dialog.accept());
+  // The origin's own file system gives the same handles as a disk; who picks is a person.
+  await page.addInitScript(() => {
+    globalThis.showOpenFilePicker = async () => {
+      const root = await navigator.storage.getDirectory();
+      return [await root.getFileHandle('held.bin')];
+    };
+    FileSystemHandle.prototype.queryPermission = async () => sessionStorage.getItem('leave') ?? 'granted';
+    FileSystemHandle.prototype.requestPermission = async () => {
+      sessionStorage.setItem('leave', 'granted');
+      return 'granted';
+    };
+  });
+  await page.reload();
+  const length = 8 * CHUNK;
+  await page.evaluate(async (size) => {
+    const root = await navigator.storage.getDirectory();
+    const writable = await (await root.getFileHandle('held.bin', { create: true })).createWritable();
+    for (let at = 0; at < size; at += 60_000) {
+      await writable.write(crypto.getRandomValues(new Uint8Array(60_000)));
+    }
+    await writable.close();
+  }, length);
+  await page.getByRole('button', { name: 'Add photos and files' }).click();
+  await page.getByRole('menuitem', { name: 'Photos and files…' }).click();
+  await until(() => proxy.seen.chunks.size >= 2, 'chunks arrive');
+  await page.evaluate(() => sessionStorage.setItem('leave', 'prompt'));
+  await page.reload();
+  await row(page, 'held.bin').getByText('The browser asks for permission again').waitFor();
+  await shoot(page, 'upload-needs-permission');
+  barrier.open();
+  await panel(page).getByRole('button', { name: 'Allow and go on' }).click();
+  await page.getByText('1 file is kept').first().waitFor({ timeout: 60_000 });
+  assert.equal(proxy.resent(), 0);
+  assert.equal((await onlyAsset(keepsake, 'held.bin')).size, length);
+});
+
 test('without room the rest waits, says why, and goes on when there is room', { skip }, async (test_) => {
   const { page, keepsake } = await visit(test_, { client: true });
   const [{ id: capsuleId }] = await keepsake.capsules();

@@ -24,6 +24,8 @@ export interface QueuedFile {
   order: number;
   /** Whether anything of it was sent before. */
   begun: boolean;
+  /** The tab that has it open; see tabs.ts. */
+  tab: string;
   paused: boolean;
   /** Why it ended, for one that failed. */
   problem?: { title: string; hint: string } | undefined;
@@ -40,7 +42,9 @@ const SOURCES = 'sources';
 export class QueueStore {
   readonly #name: string;
   #database: Promise<IDBDatabase> | undefined;
-  #copied = 0;
+  #closed = false;
+  /** Sizes of the copies that this tab made. */
+  readonly #copies = new Map<string, number>();
 
   constructor(principal: string) {
     this.#name = queueName(principal);
@@ -70,11 +74,13 @@ export class QueueStore {
         transaction.objectStore(SOURCES).delete(id);
       }
     });
+    ids.forEach((id) => this.#copies.delete(id));
   }
 
   /** Keeps a handle, or a copy where that is reasonable; whether the file can be had again after a reload. */
   async keepSource(id: string, file: File, handle: FileSystemFileHandle | undefined): Promise<boolean> {
-    const copy = file.size <= LONGEST_COPY && this.#copied + file.size <= ALL_COPIES;
+    const copied = [...this.#copies.values()].reduce((sum, size) => sum + size, 0);
+    const copy = file.size <= LONGEST_COPY && copied + file.size <= ALL_COPIES;
     if (!handle && !copy) {
       return false;
     }
@@ -84,7 +90,9 @@ export class QueueStore {
       // No room, or a browser that keeps neither: then it has to be chosen again.
       return false;
     }
-    this.#copied += handle ? 0 : file.size;
+    if (!handle) {
+      this.#copies.set(id, file.size);
+    }
     return true;
   }
 
@@ -93,7 +101,19 @@ export class QueueStore {
     return this.#read(SOURCES, (store) => store.get(id));
   }
 
+  /** Nothing is read or written any more: somebody signed out, and the queue is deleted. */
+  close(): void {
+    this.#closed = true;
+    void this.#database?.then(
+      (database) => database.close(),
+      () => {},
+    );
+  }
+
   #open(): Promise<IDBDatabase> {
+    if (this.#closed) {
+      return Promise.reject(new Error('the queue is closed'));
+    }
     this.#database ??= new Promise((resolve, reject) => {
       const request = indexedDB.open(this.#name, 1);
       request.onupgradeneeded = () => {

@@ -9,15 +9,20 @@
  * @module
  */
 
-import type { Keepsake, ProcessingResult } from '@keepsake/sdk';
+import type { Keepsake } from '@keepsake/sdk';
 import { untrack } from 'svelte';
 
 import { session } from '../session/session.svelte.ts';
 import { vault } from '../vault/vault.svelte.ts';
+import { Announcer } from './announcer.ts';
 import type { Found, FoundFile } from './files.ts';
 import { Item } from './item.svelte.ts';
 import { Rate } from './rate.ts';
+import { send } from './send.ts';
+import { Sources } from './sources.ts';
 import { QueueStore, type QueuedFile } from './store.ts';
+import { mostUrgent, NOTHING, summarize, type Summary } from './summary.ts';
+import { alone, Exchange, free, readPaused, THIS_TAB, writePaused, type News } from './tabs.ts';
 import { fullness, OFFLINE, problemOf, type Obstacle } from './words.ts';
 
 /** Files worked on at the same time; the SDK bounds what is on its way. */
@@ -26,47 +31,8 @@ const AT_ONCE = 6;
 /** Milliseconds between two looks at whether the vault answers again. */
 const LOOK_AGAIN = 10_000;
 
-/** Milliseconds between updates of what is shown, and between news to other tabs and views. */
+/** Milliseconds between updates of what is shown. */
 const SHOW = 200;
-const TELL = 1_000;
-
-/** Rows that are shown; thousands would make the page slow. */
-const ROWS = 100;
-
-/** All uploads together. */
-export interface Summary {
-  files: number;
-  done: number;
-  alreadyThere: number;
-  failed: number;
-  /** Files that need the person: to be chosen or allowed again. */
-  asking: number;
-  waiting: number;
-  running: number;
-  bytes: number;
-  sentBytes: number;
-  bytesPerSecond: number;
-  remainingSeconds: number | undefined;
-}
-
-const NOTHING: Summary = {
-  files: 0,
-  done: 0,
-  alreadyThere: 0,
-  failed: 0,
-  asking: 0,
-  waiting: 0,
-  running: 0,
-  bytes: 0,
-  sentBytes: 0,
-  bytesPerSecond: 0,
-  remainingSeconds: undefined,
-};
-
-type News =
-  | { principal: string; kind: 'changed'; ids: string[] }
-  | { principal: string; kind: 'progress'; id: string; sent: number }
-  | { principal: string; kind: 'paused'; paused: boolean };
 
 class Uploads {
   summary = $state.raw<Summary>(NOTHING);
@@ -86,23 +52,16 @@ class Uploads {
   #principal: string | undefined;
   #store: QueueStore | undefined;
   #items = new Map<string, Item>();
-  /** Files that this tab can read now. */
-  #files = new Map<string, File>();
+  #sources: Sources | undefined;
   #running = new Set<Item>();
   #rate = new Rate();
   #order = 0;
   #showing: ReturnType<typeof setTimeout> | undefined;
   #looking: ReturnType<typeof setTimeout> | undefined;
-  #telling: ReturnType<typeof setTimeout> | undefined;
-  #news = new Map<string, { added: Set<string>; changed: Set<string> }>();
-  #channel = new BroadcastChannel('keepsake-uploads');
+  readonly #announcer = new Announcer();
+  readonly #exchange = new Exchange((news) => void this.#hear(news));
 
   constructor() {
-    this.#channel.onmessage = ({ data }: MessageEvent<News>) => {
-      if (data.principal === this.#principal) {
-        void this.#hear(data);
-      }
-    };
     $effect.root(() => {
       $effect(() => {
         void session.principal;
@@ -116,6 +75,11 @@ class Uploads {
       });
     });
     addEventListener('online', () => this.tryAgain());
+    addEventListener('offline', () => {
+      if (this.#running.size > 0) {
+        this.#hinder(OFFLINE);
+      }
+    });
     addEventListener('beforeunload', (event) => {
       if (this.#running.size > 0 && !this.paused) {
         event.preventDefault();
@@ -131,12 +95,14 @@ class Uploads {
     }
     this.#stop();
     this.#principal = principal;
+    this.#exchange.follow(principal);
     if (principal === undefined) {
       return;
     }
     const store = new QueueStore(principal);
     this.#store = store;
-    this.paused = readFlag(principal);
+    this.#sources = new Sources(store, (tab) => this.#takeOver(tab));
+    this.paused = readPaused(principal);
     // A browser that keeps nothing still uploads; it only cannot go on after a reload.
     const left = await store.list().catch(() => []);
     if (this.#principal !== principal) {
@@ -146,7 +112,7 @@ class Uploads {
       this.#adopt(facts);
     }
     this.unfolded = true;
-    await this.#findSources();
+    await this.#sources.place(this.#items.values());
     this.#pump();
     this.#show();
   }
@@ -154,19 +120,27 @@ class Uploads {
   /** Takes files that were handed over, for a capsule. The same file again is the same entry: it goes on, or is tried again. */
   async add(found: Found, capsuleId: string): Promise<void> {
     const store = this.#store;
-    if (!store) {
+    const sources = this.#sources;
+    if (!store || !sources) {
       return;
     }
     this.leftOut = found.leftOut;
     this.unreadable = found.unreadable;
     this.unfolded = true;
     const added: { item: Item; from: FoundFile }[] = [];
+    const missed = this.#missed();
     for (const from of found.files) {
-      const item = this.#known(from, capsuleId) ?? this.#adopt(this.#describe(from, capsuleId));
-      if (item.state === 'running' || item.state === 'elsewhere') {
+      const facts = this.#describe(from, capsuleId);
+      const item = this.#items.get(facts.id) ?? missed.get(likeness(facts)) ?? this.#adopt(facts);
+      if (item.state === 'running') {
         continue;
       }
-      this.#files.set(item.id, from.file);
+      sources.take(item.id, from.file);
+      if (item.state === 'elsewhere') {
+        // It goes on here should that tab close.
+        continue;
+      }
+      item.facts.tab = THIS_TAB;
       item.facts.problem = undefined;
       item.facts.paused = false;
       item.held = false;
@@ -177,16 +151,11 @@ class Uploads {
     }
     this.#show();
     await store.put(added.map(({ item }) => item.facts)).catch(() => {});
-    this.#tell(added.map(({ item }) => item.id));
+    this.#exchange.tell({ kind: 'changed', ids: added.map(({ item }) => item.id) });
     this.#pump();
     // Copies take a while, and those that are done before need none.
     for (const { item, from } of added) {
-      if (this.#files.has(item.id)) {
-        await store.keepSource(item.id, from.file, from.handle).catch(() => false);
-        if (!this.#files.has(item.id)) {
-          await store.remove([item.id]).catch(() => {});
-        }
-      }
+      await sources.keep(item.id, from.file, from.handle);
     }
   }
 
@@ -237,7 +206,7 @@ class Uploads {
     item.problem = undefined;
     item.state = 'waiting';
     this.#note(item);
-    void this.#findSources().then(() => this.#pump());
+    void this.#sources?.place([item]).then(() => this.#pump());
   }
 
   retryFailed(): void {
@@ -255,7 +224,7 @@ class Uploads {
       this.#drop(item);
     }
     await this.#store?.remove(items.map(({ id }) => id)).catch(() => {});
-    this.#tell(items.map(({ id }) => id));
+    this.#exchange.tell({ kind: 'changed', ids: items.map(({ id }) => id) });
     this.#show();
     this.#pump();
   }
@@ -279,16 +248,7 @@ class Uploads {
 
   /** Asks the browser for the files that it wants to be asked for; to be called while the person presses something. */
   async allow(): Promise<void> {
-    for (const item of this.#items.values()) {
-      if (item.state === 'needs-permission') {
-        const kept = await this.#store?.source(item.id).catch(() => undefined);
-        const granted = kept && !(kept instanceof File) && (await kept.requestPermission?.({ mode: 'read' })) === 'granted';
-        item.state = granted ? 'waiting' : 'needs-permission';
-        if (!granted) {
-          break;
-        }
-      }
-    }
+    await this.#sources?.allow(this.#items.values());
     this.#pump();
     this.#show();
   }
@@ -299,11 +259,13 @@ class Uploads {
     }
     clearTimeout(this.#looking);
     this.#principal = undefined;
+    this.#exchange.follow(undefined);
+    this.#store?.close();
     this.#store = undefined;
+    this.#sources = undefined;
     this.#items.clear();
-    this.#files.clear();
     this.#running.clear();
-    this.#news.clear();
+    this.#announcer.forget();
     this.#rate.rest();
     this.obstacle = undefined;
     this.paused = false;
@@ -321,28 +283,18 @@ class Uploads {
     const { name, size, type, lastModified } = file;
     const id = JSON.stringify([capsuleId, path, size, lastModified]);
     this.#order += 1;
-    return { id, capsuleId, name, path, size, type, lastModified, order: this.#order, begun: false, paused: false };
+    return { id, capsuleId, name, path, size, type, lastModified, order: this.#order, begun: false, paused: false, tab: THIS_TAB };
   }
 
-  /** The entry of a file that is handed over again; also where it is chosen alone that came within a folder before. */
-  #known(from: FoundFile, capsuleId: string): Item | undefined {
-    const exact = this.#items.get(this.#describe(from, capsuleId).id);
-    if (exact) {
-      return exact;
-    }
-    const { name, size, lastModified } = from.file;
-    return [...this.#items.values()].find(
-      ({ state, facts }) =>
-        (state === 'needs-file' || state === 'needs-permission') &&
-        facts.name === name &&
-        facts.size === size &&
-        facts.lastModified === lastModified,
-    );
+  /** Entries whose files are asked for, by what they look like: chosen alone, a file that came within a folder has another path. */
+  #missed(): Map<string, Item> {
+    const asked = [...this.#items.values()].filter(({ state }) => state === 'needs-file' || state === 'needs-permission');
+    return new Map(asked.map((item) => [likeness(item.facts), item]));
   }
 
   #drop(item: Item): void {
     this.#items.delete(item.id);
-    this.#files.delete(item.id);
+    this.#sources?.drop(item.id);
     this.#running.delete(item);
   }
 
@@ -351,33 +303,12 @@ class Uploads {
     void this.#store
       ?.put([item.facts])
       .catch(() => {})
-      .then(() => this.#tell([item.id]));
+      .then(() => this.#exchange.tell({ kind: 'changed', ids: [item.id] }));
   }
 
-  /** Finds out which of the waiting files can be read here. */
-  async #findSources(): Promise<void> {
-    for (const item of this.#items.values()) {
-      if (this.#files.has(item.id) || !['waiting', 'needs-file'].includes(item.state)) {
-        continue;
-      }
-      const kept = await this.#store?.source(item.id).catch(() => undefined);
-      if (!kept) {
-        item.state = 'needs-file';
-      } else if (!(kept instanceof File) && (await kept.queryPermission?.({ mode: 'read' })) === 'prompt') {
-        item.state = 'needs-permission';
-      } else {
-        item.state = 'waiting';
-      }
-    }
-  }
-
-  async #fileOf(item: Item): Promise<File | undefined> {
-    const here = this.#files.get(item.id);
-    if (here) {
-      return here;
-    }
-    const kept = await this.#store?.source(item.id).catch(() => undefined);
-    return kept instanceof File ? kept : kept?.getFile();
+  #takeOver(tab: string): void {
+    const left = [...this.#items.values()].filter(({ facts, state }) => facts.tab === tab && state !== 'done');
+    void this.#reread(left.map(({ id }) => id));
   }
 
   /** Begins as many of the waiting files as may run. */
@@ -412,62 +343,52 @@ class Uploads {
         this.#show();
       }
     };
-    void this.#alone(item, () => this.#run(item)).then(ended, ended);
+    void alone(this.#lockOf(item), () => this.#run(item)).then((ran) => {
+      if (!ran) {
+        item.state = 'elsewhere';
+        void free(this.#lockOf(item)).then(() => this.#reread([item.id]));
+      }
+      ended();
+    }, ended);
   }
 
-  /** Runs work on a file unless another tab is at it; then waits until that has ended. */
-  async #alone(item: Item, work: () => Promise<void>): Promise<void> {
-    // Pages over plain HTTP have no locks, and no other tab to lock out that could share their queue safely: the vault makes one of both.
-    if (!('locks' in navigator)) {
-      await work();
-      return;
-    }
-    const name = `keepsake-upload:${this.#principal}:${item.id}`;
-    const worked = await navigator.locks.request(name, { ifAvailable: true }, async (lock) => {
-      if (lock) {
-        await work();
-      }
-      return lock !== null;
-    });
-    if (!worked) {
-      item.state = 'elsewhere';
-      void navigator.locks.request(name, async () => {}).then(() => this.#reread([item.id]));
-    }
+  #lockOf(item: Item): string {
+    return `${this.#principal}:${item.id}`;
   }
 
   async #run(item: Item): Promise<void> {
     const store = this.#store;
-    const { keepsake } = vault;
+    const sources = this.#sources;
     const { facts } = item;
+    if (vault.state !== 'open') {
+      item.state = 'waiting';
+      return;
+    }
+    const { keepsake } = vault;
     const controller = new AbortController();
     item.cancel = controller;
     try {
       // Another tab may have ended it since this one looked.
       const noted = await store?.find(item.id).catch(() => facts);
-      if (!noted && !this.#files.has(item.id)) {
+      if (!noted && !sources?.has(item.id)) {
         this.#drop(item);
         return;
       }
-      const file = await this.#fileOf(item);
+      const file = await sources?.file(item.id);
       if (!file) {
         item.state = 'needs-file';
         return;
       }
       if (file.size !== facts.size || file.lastModified !== facts.lastModified) {
-        const changed = new Error('the file changed');
-        changed.name = 'FileChangedError';
-        throw changed;
+        throw new ChangedError();
       }
-      const result = await this.#upload(keepsake, item, file, controller.signal);
+      facts.tab = THIS_TAB;
+      await store?.put([facts]).catch(() => {});
+      await this.#send(keepsake, item, file, controller.signal);
       await store?.remove([item.id]).catch(() => {});
-      this.#files.delete(item.id);
-      item.memoryId = result.memoryId;
-      item.fate = wasThere(result, facts.begun) ? 'already there' : 'added';
-      item.note = noteOn(result);
-      item.sent = facts.size;
+      sources?.drop(item.id);
       item.state = 'done';
-      this.#announce(facts.capsuleId, 'changed', result.memoryId);
-      this.#tell([item.id]);
+      this.#exchange.tell({ kind: 'changed', ids: [item.id] });
     } catch (error) {
       await this.#fail(item, keepsake, error, controller.signal);
     } finally {
@@ -476,46 +397,35 @@ class Uploads {
     }
   }
 
-  async #upload(keepsake: Keepsake, item: Item, file: File, signal: AbortSignal): Promise<ProcessingResult> {
-    const { Pause } = await import('@keepsake/sdk');
+  async #send(keepsake: Keepsake, item: Item, file: File, signal: AbortSignal): Promise<void> {
     const { facts } = item;
-    const pause = new Pause();
-    item.pause = pause;
-    if (this.paused || facts.paused) {
-      pause.pause();
-    }
-    let before: number | undefined;
-    const result = await keepsake.uploadWithProcessing(file, {
-      capsuleId: facts.capsuleId,
-      name: facts.name,
-      lastModified: facts.lastModified,
+    let begun = facts.begun;
+    await send(keepsake, item, file, {
       signal,
-      pause,
-      // Reading a file twice costs less than sending it for nothing.
-      skipHeld: 'always',
-      onProgress: ({ phase, sentBytes }) => {
-        item.phase = phase;
-        if (phase === 'uploading') {
-          // The first report after a resumption counts what was there before, too.
-          if (before !== undefined && sentBytes > before) {
-            this.#rate.add(sentBytes - before);
-            this.#channel.postMessage({ principal: this.#principal ?? '', kind: 'progress', id: item.id, sent: sentBytes } satisfies News);
-          }
-          before = sentBytes;
-          if (sentBytes > 0 && !facts.begun) {
-            facts.begun = true;
-            void this.#store?.put([facts]).catch(() => {});
-          }
+      paused: this.paused,
+      onArrival: (bytes) => {
+        this.#rate.add(bytes);
+        this.#exchange.tell({ kind: 'progress', id: item.id, sent: item.sent });
+        if (this.obstacle?.kind === 'offline') {
+          this.tryAgain();
         }
-        item.sent = sentBytes;
+      },
+      onChange: () => {
+        if (facts.begun && !begun && !signal.aborted) {
+          begun = true;
+          void this.#store?.put([facts]).catch(() => {});
+        }
         this.#show();
       },
       onMemory: (memoryId) => {
-        item.memoryId = memoryId;
-        this.#announce(facts.capsuleId, 'added', memoryId);
+        if (!signal.aborted) {
+          this.#announcer.announce(facts.capsuleId, 'added', memoryId);
+        }
       },
     });
-    return result;
+    if (item.memoryId !== undefined && !signal.aborted) {
+      this.#announcer.announce(facts.capsuleId, 'changed', item.memoryId);
+    }
   }
 
   async #fail(item: Item, keepsake: Keepsake, error: unknown, signal: AbortSignal): Promise<void> {
@@ -534,7 +444,7 @@ class Uploads {
       item.facts.problem = item.problem;
       item.state = 'failed';
       if (name === 'FileChangedError') {
-        this.#files.delete(item.id);
+        this.#sources?.drop(item.id);
       }
       this.#note(item);
     }
@@ -565,8 +475,8 @@ class Uploads {
     }
     const principal = this.#principal;
     if (tell && principal !== undefined) {
-      writeFlag(principal, paused);
-      this.#channel.postMessage({ principal, kind: 'paused', paused } satisfies News);
+      writePaused(principal, paused);
+      this.#exchange.tell({ kind: 'paused', paused });
     }
     this.#pump();
     this.#show();
@@ -588,127 +498,53 @@ class Uploads {
 
   /** Takes over what other tabs changed. */
   async #reread(ids: readonly string[]): Promise<void> {
+    const store = this.#store;
+    const changed: Item[] = [];
     for (const id of ids) {
-      const store = this.#store;
       const facts = await store?.find(id).catch(() => undefined);
-      const item = this.#items.get(id);
-      if (store !== this.#store || item?.state === 'running' || item?.state === 'done') {
+      const known = this.#items.get(id);
+      if (store !== this.#store || known?.state === 'running' || known?.state === 'done') {
         continue;
       }
       if (!facts) {
-        if (item) {
-          this.#drop(item);
+        if (known) {
+          this.#drop(known);
         }
-      } else if (!item) {
-        // It has the file; this tab only shows it, and takes over where that one closes.
-        this.#adopt(facts).state = facts.problem ? 'failed' : facts.paused ? 'paused' : 'waiting';
-      } else {
-        Object.assign(item.facts, facts);
-        item.held = facts.paused;
-        item.problem = facts.problem;
-        item.state = facts.problem ? 'failed' : facts.paused ? 'paused' : 'waiting';
+        continue;
       }
+      const item = known ?? this.#adopt(facts);
+      Object.assign(item.facts, { problem: undefined }, facts);
+      item.held = facts.paused;
+      item.problem = facts.problem;
+      item.state = facts.problem ? 'failed' : facts.paused ? 'paused' : 'waiting';
+      changed.push(item);
     }
+    await this.#sources?.place(changed);
     this.#pump();
     this.#show();
-  }
-
-  #tell(ids: string[]): void {
-    if (ids.length > 0 && this.#principal !== undefined) {
-      this.#channel.postMessage({ principal: this.#principal, kind: 'changed', ids } satisfies News);
-    }
-  }
-
-  /** Tells the views of new memories, many at a time. */
-  #announce(capsuleId: string, kind: 'added' | 'changed', memoryId: string): void {
-    const news = this.#news.get(capsuleId) ?? { added: new Set(), changed: new Set() };
-    this.#news.set(capsuleId, news);
-    news[kind].add(memoryId);
-    this.#telling ??= setTimeout(() => {
-      this.#telling = undefined;
-      for (const [capsule, { added, changed }] of this.#news) {
-        if (added.size > 0) {
-          vault.announce({ capsuleId: capsule, kind: 'added', memoryIds: [...added] });
-        }
-        const only = [...changed].filter((id) => !added.has(id));
-        if (only.length > 0) {
-          vault.announce({ capsuleId: capsule, kind: 'changed', memoryIds: only });
-        }
-      }
-      this.#news.clear();
-    }, TELL);
   }
 
   /** Brings what is shown up to date, a few times a second at the most. */
   #show(): void {
     this.#showing ??= setTimeout(() => {
       this.#showing = undefined;
-      const summary = { ...NOTHING };
-      for (const item of this.#items.values()) {
-        summary.files += 1;
-        if (item.state !== 'failed') {
-          summary.bytes += item.facts.size;
-          summary.sentBytes += item.state === 'done' ? item.facts.size : Math.min(item.sent, item.facts.size);
-        }
-        summary.done += Number(item.state === 'done');
-        summary.alreadyThere += Number(item.fate === 'already there');
-        summary.failed += Number(item.state === 'failed');
-        summary.asking += Number(item.state === 'needs-file' || item.state === 'needs-permission');
-        summary.waiting += Number(item.state === 'waiting' || item.state === 'paused');
-        summary.running += Number(item.state === 'running' || item.state === 'elsewhere');
-      }
-      summary.bytesPerSecond = this.#rate.perSecond();
-      const left = summary.bytes - summary.sentBytes;
-      summary.remainingSeconds = summary.bytesPerSecond > 0 && left > 0 ? left / summary.bytesPerSecond : undefined;
-      this.summary = summary;
-      const sorted = [...this.#items.values()].sort((a, b) => URGENCY[a.state] - URGENCY[b.state] || a.facts.order - b.facts.order);
-      this.rows = sorted.slice(0, ROWS);
-      this.more = sorted.length - this.rows.length;
+      this.summary = summarize(this.#items.values(), this.#rate.perSecond());
+      ({ rows: this.rows, more: this.more } = mostUrgent(this.#items.values()));
     }, SHOW);
   }
 }
 
-const URGENCY: Readonly<Record<Item['state'], number>> = {
-  'needs-permission': 0,
-  'needs-file': 0,
-  failed: 1,
-  running: 2,
-  elsewhere: 2,
-  paused: 3,
-  waiting: 3,
-  done: 4,
-};
-
-/** Whether the file was in the vault before this upload of it began. */
-function wasThere({ blob, derivatives }: ProcessingResult, begun: boolean): boolean {
-  return blob.held && !begun && derivatives.every(({ status }) => status === 'present');
+/** What a file looks like wherever it is. */
+function likeness({ name, size, lastModified }: QueuedFile): string {
+  return JSON.stringify([name, size, lastModified]);
 }
 
-function noteOn({ derivatives }: ProcessingResult): string | undefined {
-  return derivatives.some(({ status }) => status === 'failed')
-    ? 'Kept, but no preview could be made: the picture may be damaged'
-    : undefined;
-}
+/** The file is another one than was handed over. */
+class ChangedError extends Error {
+  override name = 'FileChangedError';
 
-const PAUSED = 'keepsake-uploads-paused:';
-
-function readFlag(principal: string): boolean {
-  try {
-    return localStorage.getItem(PAUSED + principal) !== null;
-  } catch {
-    return false;
-  }
-}
-
-function writeFlag(principal: string, paused: boolean): void {
-  try {
-    if (paused) {
-      localStorage.setItem(PAUSED + principal, '');
-    } else {
-      localStorage.removeItem(PAUSED + principal);
-    }
-  } catch {
-    // Then a reload goes on.
+  constructor() {
+    super('the file changed since it was handed over');
   }
 }
 

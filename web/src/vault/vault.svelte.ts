@@ -42,8 +42,11 @@ class Vault {
 
   #client: Keepsake | undefined;
   #opening: Promise<void> | undefined;
+  /** For whom it is open, and by which session. */
   #principal: string | undefined;
+  #ticket: string | undefined;
   #listeners = new Set<(change: Change) => void>();
+  #closing = new Set<() => void>();
   #channel = new BroadcastChannel(CHANNEL);
 
   constructor() {
@@ -71,8 +74,9 @@ class Vault {
 
   /** Opens the vault for who is signed in. Called again for the same person, nothing happens. */
   async open(): Promise<void> {
-    if (this.#principal !== session.principal) {
+    if (this.#ticket !== session.ticket) {
       this.close();
+      this.#ticket = session.ticket;
       this.#principal = session.principal;
     }
     this.#opening ??= this.#open().catch((error: unknown) => {
@@ -94,6 +98,8 @@ class Vault {
     this.#client = undefined;
     this.#opening = undefined;
     this.#principal = undefined;
+    this.#ticket = undefined;
+    this.#closing.forEach((forget) => forget());
     this.state = 'closed';
     this.problem = undefined;
     this.capsules = [];
@@ -130,6 +136,11 @@ class Vault {
     this.#channel.postMessage({ ...change, principal: this.#principal });
   }
 
+  /** Calls back whenever the vault is closed: what was kept is of somebody who may not be the next one. */
+  onClose(forget: () => void): void {
+    this.#closing.add(forget);
+  }
+
   /** Hears what happens to memories; returns how to stop. */
   onChange(listener: (change: Change) => void): () => void {
     this.#listeners.add(listener);
@@ -158,6 +169,8 @@ class Vault {
       identity: await identityOf(stored),
       // upload/ has a queue of its own, of each person, with files; sessions are found again by their key.
       queue: new MemoryQueue(),
+      // A person should hear of it sooner than a program.
+      retry: { giveUpAfter: 20_000 },
     });
     const [own, capsules] = await Promise.all([
       client.calls.capsules_read_basic([]).catch((error: unknown) => {
