@@ -274,6 +274,9 @@ pub struct Upload {
     /// Files on their way side by side
     #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: u16,
+    /// Originals only, without display, thumbnail and placeholder; the same command without this makes them later
+    #[arg(long)]
+    pub fast: bool,
     /// Record where photos were taken with their memories, for whoever may see these to read; otherwise it stays in the files
     #[arg(long)]
     pub places: bool,

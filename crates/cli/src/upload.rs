@@ -51,7 +51,7 @@ pub async fn run(upload: Upload, common: &Common, output: &mut Output) -> Result
     };
     let jobs = usize::from(upload.jobs);
     if upload.dry_run {
-        return dry::run(vault, capsule.as_deref(), items, jobs, output).await;
+        return dry::run(vault, capsule.as_deref(), items, upload.fast, jobs, output).await;
     }
     let capsule = capsule.context("a capsule was made, and is not there")?;
     let notes = Notes::open(&upload, &vault, &capsule).await?;
@@ -59,6 +59,9 @@ pub async fn run(upload: Upload, common: &Common, output: &mut Output) -> Result
     let mut importer = Importer::open(vault, &capsule).await?;
     if upload.places {
         importer = importer.with_places();
+    }
+    if upload.fast {
+        importer = importer.without_derivatives();
     }
     let bar = progress_bar(&items, output.is_json());
     let mut summary = Summary::new(&capsule);

@@ -37,7 +37,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 use self::{
     companion::Companion,
-    facts::{Facts, MEGAPIXELS_AT_ONCE},
+    facts::{Facts, Looking, MEGAPIXELS_AT_ONCE},
 };
 pub use self::{
     companion::{CompanionRole, KeptCompanion},
@@ -69,8 +69,7 @@ pub struct Importer {
     memories: u64,
     /// Bytes of long files that were hashed before they were sent.
     hashed_first: AtomicU64,
-    /// Whether the place where a photo was taken goes into its memory's metadata.
-    places: bool,
+    looking: Looking,
     asked: Asked,
     known: Mutex<Known>,
     /// Files of one length one after the other, so that a second copy finds the first.
@@ -95,7 +94,10 @@ impl Importer {
             began_empty: status.memories == 0 && status.bytes == 0,
             memories: status.memories,
             hashed_first: AtomicU64::new(0),
-            places: false,
+            looking: Looking {
+                places: false,
+                derivatives: true,
+            },
             asked: Asked::default(),
             known: Mutex::new(Known::default()),
             lengths: Mutex::new(HashMap::new()),
@@ -108,7 +110,13 @@ impl Importer {
     /// From now on the place where a photo was taken goes into its memory's metadata, which whoever may see the memory may
     /// read; otherwise it stays in the original and in sidecars.
     pub fn with_places(mut self) -> Self {
-        self.places = true;
+        self.looking.places = true;
+        self
+    }
+
+    /// From now on originals are kept and no derivatives made; a later run that makes them adds them.
+    pub fn without_derivatives(mut self) -> Self {
+        self.looking.derivatives = false;
         self
     }
 
@@ -181,8 +189,8 @@ impl Importer {
     }
 
     async fn facts(&self, bundle: &Bundle) -> Result<Facts, ClientError> {
-        let (bundle, places) = (bundle.clone(), self.places);
-        blocking(move || Facts::read(&bundle.path, &bundle.companions, places)).await
+        let (bundle, looking) = (bundle.clone(), self.looking);
+        blocking(move || Facts::read(&bundle.path, &bundle.companions, looking)).await
     }
 
     async fn keep_one(

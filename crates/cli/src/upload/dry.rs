@@ -44,11 +44,19 @@ pub async fn run(
     vault: Vault,
     capsule: Option<&str>,
     items: Vec<Item>,
+    fast: bool,
     jobs: usize,
     output: &mut Output,
 ) -> Result<Outcome> {
     let importer = match capsule {
-        Some(capsule) => Some(Importer::open(vault, capsule).await?),
+        Some(capsule) => {
+            let importer = Importer::open(vault, capsule).await?;
+            Some(if fast {
+                importer.without_derivatives()
+            } else {
+                importer
+            })
+        }
         None => None,
     };
     let importer = importer.as_ref();

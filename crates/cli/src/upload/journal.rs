@@ -107,6 +107,8 @@ pub enum State {
     Seen,
     /// It is kept, but not with all that should come with it.
     Incomplete,
+    /// It is kept without derivatives, which were not wanted.
+    Fast,
     Whole,
 }
 

@@ -23,7 +23,11 @@ pub enum Noted {
 }
 
 /// The journal, if there is one.
-pub struct Notes(Option<Journal>);
+pub struct Notes {
+    journal: Option<Journal>,
+    /// No derivatives are wanted.
+    fast: bool,
+}
 
 impl Notes {
     /// Opens the journal that `upload` wants for `capsule_id`; waits while another run has it. One that was not named and cannot
@@ -32,8 +36,12 @@ impl Notes {
     /// # Errors
     /// A journal that was named and cannot be used.
     pub async fn open(upload: &Upload, vault: &Vault, capsule_id: &str) -> Result<Self> {
+        let notes = |journal| Notes {
+            journal,
+            fast: upload.fast,
+        };
         if upload.no_journal {
-            return Ok(Notes(None));
+            return Ok(notes(None));
         }
         let owner = Owner {
             root_key: hex::encode(vault.root_key()),
@@ -46,13 +54,13 @@ impl Notes {
             );
         };
         if let Some(path) = &upload.journal {
-            return Ok(Notes(Some(Journal::open(path, &owner, waiting).await?)));
+            return Ok(notes(Some(Journal::open(path, &owner, waiting).await?)));
         }
         let opened = match paths::journals() {
             Ok(folder) => Journal::open(&folder.join(owner.file_name()), &owner, waiting).await,
             Err(e) => Err(e),
         };
-        Ok(Notes(opened.map_or_else(
+        Ok(notes(opened.map_or_else(
             |e| {
                 eprintln!("keepsake: going on without a journal: {e:#}");
                 None
@@ -66,13 +74,13 @@ impl Notes {
     /// # Errors
     /// The vault's.
     pub async fn known(&self, vault: &Vault, items: &[Item]) -> Result<Vec<Noted>> {
-        let Some(journal) = &self.0 else {
+        let Some(journal) = &self.journal else {
             return Ok(items.iter().map(|_| Noted::Nothing).collect());
         };
         // Some file systems take their time over each; the run has nothing else to do yet.
         let mut noted: Vec<Noted> = tokio::task::block_in_place(|| {
             let known = |item: &Item| match item {
-                Item::Bundle { bundle, .. } => known(journal, bundle),
+                Item::Bundle { bundle, .. } => known(journal, bundle, self.fast),
                 Item::Unreadable { .. } => Noted::Nothing,
             };
             items.iter().map(known).collect()
@@ -107,7 +115,7 @@ impl Notes {
 
     /// Looks at a bundle's files before they are read.
     pub async fn look(&self, bundle: &Bundle) -> Looked {
-        let stamps = match self.0 {
+        let stamps = match self.journal {
             Some(_) => stamps(bundle.clone()).await,
             None => Vec::new(),
         };
@@ -119,12 +127,17 @@ impl Notes {
     }
 }
 
-fn known(journal: &Journal, bundle: &Bundle) -> Noted {
+fn known(journal: &Journal, bundle: &Bundle, fast: bool) -> Noted {
     let find = |path: &Path| journal.find(path, &Stamp::of(path).ok()?);
     let Some(entry) = find(&bundle.path) else {
         return Noted::Nothing;
     };
-    if let (State::Whole, Some(memory_id)) = (entry.state, &entry.memory_id) {
+    let is_enough = match entry.state {
+        State::Whole => true,
+        State::Fast => fast,
+        State::Seen | State::Incomplete => false,
+    };
+    if is_enough && let Some(memory_id) = &entry.memory_id {
         let with_it = |path: &PathBuf| {
             find(path).is_some_and(|companion| entry.with.contains(&companion.sha256))
         };
@@ -157,14 +170,14 @@ pub struct Looked {
 impl Looked {
     /// Notes the hash of the bundle's file.
     pub fn identified(&self, notes: &Notes, sha256: [u8; 32]) {
-        if let (Some(journal), Some(Some(stamp))) = (&notes.0, self.stamps.first()) {
+        if let (Some(journal), Some(Some(stamp))) = (&notes.journal, self.stamps.first()) {
             journal.note(&self.bundle.path, self.entry(*stamp, sha256));
         }
     }
 
     /// Notes what is kept, where it is still as it was looked at.
     pub async fn kept(&self, notes: &Notes, kept: &Kept) {
-        let Some(journal) = &notes.0 else {
+        let Some(journal) = &notes.journal else {
             return;
         };
         let now = stamps(self.bundle.clone()).await;
@@ -186,10 +199,10 @@ impl Looked {
                 |companion: &&KeptCompanion| !matches!(companion.fate, DerivativeFate::Failed(_));
             let entry = Entry {
                 memory_id: Some(kept.memory_id.clone()),
-                state: if kept.is_whole() {
-                    State::Whole
-                } else {
-                    State::Incomplete
+                state: match (kept.is_whole(), notes.fast) {
+                    (true, false) => State::Whole,
+                    (true, true) => State::Fast,
+                    (false, _) => State::Incomplete,
                 },
                 with: kept
                     .companions

@@ -33,6 +33,14 @@ use crate::{
 /// is decoded alone.
 pub(super) const MEGAPIXELS_AT_ONCE: u32 = 150;
 
+/// What is wanted of a file.
+#[derive(Clone, Copy)]
+pub(super) struct Looking {
+    /// Whether the place where a photo was taken goes into its memory's metadata.
+    pub places: bool,
+    pub derivatives: bool,
+}
+
 /// What a look at a file tells, before any of it travels.
 pub(super) struct Facts {
     pub file: FileContent,
@@ -45,11 +53,17 @@ pub(super) struct Facts {
     pub dimensions: Option<(u32, u32)>,
     pub companions: Vec<Companion>,
     pub told: Told,
+    /// Whether derivatives are wanted.
+    derivatives: bool,
 }
 
 impl Facts {
-    /// With the place where it was taken, if `places`. Blocking.
-    pub fn read(path: &Path, companions: &Companions, places: bool) -> Result<Self, ClientError> {
+    /// Blocking.
+    pub fn read(
+        path: &Path,
+        companions: &Companions,
+        looking: Looking,
+    ) -> Result<Self, ClientError> {
         let file = FileContent::at(path)?;
         let failed = |e| ClientError::file(path, e);
         let head = file.head(media::HEAD_LEN)?;
@@ -65,8 +79,10 @@ impl Facts {
             Decoding::Photo(format) => derivatives::dimensions(path, format).ok(),
             _ => None,
         };
-        let (companions, mut told) = companion::look(companions, places);
-        if places && let Some(point) = exif.and_then(|exif| exif.point) {
+        let (companions, mut told) = companion::look(companions, looking.places);
+        if looking.places
+            && let Some(point) = exif.and_then(|exif| exif.point)
+        {
             told.place = Some(point.to_string());
         }
         Ok(Facts {
@@ -78,14 +94,15 @@ impl Facts {
             dimensions,
             companions,
             told,
+            derivatives: looking.derivatives,
         })
     }
 
     /// Derivatives that this file should have.
     pub fn wanted(&self) -> &'static [Kind] {
         match self.media.decoding {
-            Decoding::Photo(_) => &Kind::ALL,
-            Decoding::NotDecoded | Decoding::NotAnImage => &[],
+            Decoding::Photo(_) if self.derivatives => &Kind::ALL,
+            Decoding::Photo(_) | Decoding::NotDecoded | Decoding::NotAnImage => &[],
         }
     }
 
@@ -248,9 +265,14 @@ mod tests {
     use super::*;
     use crate::capture::TimeSource;
 
+    const ALL: Looking = Looking {
+        places: false,
+        derivatives: true,
+    };
+
     fn fixture(name: &str) -> Facts {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-        Facts::read(&folder.join(name), &Companions::default(), false).unwrap()
+        Facts::read(&folder.join(name), &Companions::default(), ALL).unwrap()
     }
 
     #[test]
@@ -295,7 +317,7 @@ mod tests {
         let modified = UNIX_EPOCH + Duration::from_secs(1_600_000_000);
         let file = File::options().write(true).open(&path).unwrap();
         file.set_modified(modified).unwrap();
-        let facts = Facts::read(&path, &Companions::default(), false).unwrap();
+        let facts = Facts::read(&path, &Companions::default(), ALL).unwrap();
         assert!(facts.wanted().is_empty());
         let metadata = facts.memory_metadata();
         assert_eq!(metadata.memory_type, MemoryType::Note);
