@@ -96,6 +96,7 @@ test('photos are chosen, kept, shown, and known again', { skip }, async (test_) 
   await shoot(page, 'upload-done');
   await accessible(page, 'uploads that are done');
   await page.getByRole('grid', { name: /Memories/ }).locator('img.shown').nth(2).waitFor();
+  assert.equal(await page.getByText('No memories yet').count(), 0);
   const acknowledged = proxy.seen.chunks.size;
 
   await panel(page).getByRole('button', { name: 'Close' }).click();

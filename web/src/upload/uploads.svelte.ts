@@ -406,7 +406,7 @@ class Uploads {
       onArrival: (bytes) => {
         this.#rate.add(bytes);
         this.#exchange.tell({ kind: 'progress', id: item.id, sent: item.sent });
-        if (this.obstacle?.kind === 'offline') {
+        if (this.obstacle?.kind === 'offline' && navigator.onLine) {
           this.tryAgain();
         }
       },
