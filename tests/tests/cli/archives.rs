@@ -114,7 +114,9 @@ fn what_is_exported_and_imported_is_exported_as_the_same() {
     let runtime = Runtime::new().unwrap();
     account.run(&["identity"]).ok();
     let vault = runtime.block_on(as_account(&account, url));
-    let mut memories = runtime.block_on(generated::fill(&vault, 1));
+    let seed = std::env::var("KEEPSAKE_SEED").map_or(1, |seed| seed.parse().unwrap());
+    println!("KEEPSAKE_SEED={seed}");
+    let mut memories = runtime.block_on(generated::fill(&vault, seed));
 
     // Into a folder, and nothing outside it.
     let before: Vec<_> = siblings(&account);
@@ -144,7 +146,7 @@ fn what_is_exported_and_imported_is_exported_as_the_same() {
     assert_eq!(told["bytes_transferred"], 0);
     let after = count();
     assert_eq!(after.0, calls);
-    assert!(after.1 - queries <= 5, "{} queries", after.1 - queries);
+    assert!(after.1 - queries <= 7, "{} queries", after.1 - queries);
     assert!(manifests(&one) == written);
 
     // Into another vault, and out of it.
@@ -193,13 +195,12 @@ fn what_is_exported_and_imported_is_exported_as_the_same() {
         (1, 2, 1),
         "{fates:#?}"
     );
-    let (_, fates) = summary(&at(&account, url, &["export", "one"]).ok());
+    let (told, fates) = summary(&at(&account, url, &["export", "one"]).ok());
     let many = |status: &str| fates.get(status).map_or(0, Vec::len);
-    assert_eq!(
-        (many("added"), many("updated"), many("gone")),
-        (1, 2, 1),
-        "{fates:#?}"
-    );
+    assert_eq!((many("added"), many("gone")), (1, 1), "{fates:#?}");
+    // Others may have got another name by that; nothing but what is new travels.
+    assert!(many("updated") >= 2, "{fates:#?}");
+    assert_eq!(told["bytes_transferred"], 3);
     assert_is_a_bag(&one);
     let (_, fates) = summary(&at(&account, url, &["export", "one", "--delete"]).ok());
     assert_eq!(fates.get("removed").map_or(0, Vec::len), 1, "{fates:#?}");

@@ -13,8 +13,9 @@ use keepsake_client::{
 use keepsake_tests::content::{memory, noise, sha256};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
-/// How many memories [`fill`] makes.
-pub const GENERATED: usize = 40;
+/// How many memories [`fill`] makes in the own capsule, and in all.
+const OWN: usize = 40;
+pub const GENERATED: usize = OWN + 3;
 
 /// Names that people and attackers give.
 const NAMES: [&str; 20] = [
@@ -182,7 +183,7 @@ fn any_type(rng: &mut StdRng) -> AssetType {
     *types.choose(rng).unwrap()
 }
 
-/// Fills the caller's own capsule with [`GENERATED`] memories; their ids.
+/// Makes [`GENERATED`] memories in three capsules; the ids of those in the caller's own.
 pub async fn fill(vault: &Vault, seed: u64) -> Vec<String> {
     let mut rng = StdRng::seed_from_u64(seed);
     let rng = &mut rng;
@@ -190,7 +191,7 @@ pub async fn fill(vault: &Vault, seed: u64) -> Vec<String> {
     let config = vault.upload_config().await.unwrap();
     let uploader = Uploader::new(vault.clone(), &config);
     let mut memories = Vec::new();
-    for n in 0..GENERATED {
+    for n in 0..OWN {
         let idem = format!("generated {n}");
         let memory = match n % 5 {
             // Kept elsewhere, alone or with versions here.
@@ -237,8 +238,52 @@ pub async fn fill(vault: &Vault, seed: u64) -> Vec<String> {
         }
         memories.push(memory);
     }
-    assert_eq!(memories.len(), GENERATED);
+    assert_eq!(memories.len(), OWN);
+    many_small(vault, &memories[3], rng).await;
+    // Two capsules about one person, with a hostile name; the second has two memories that nothing tells apart.
+    for copies in 1..3 {
+        let subject = PersonRef::Opaque("../Granny".to_owned());
+        let capsule = vault.capsules_create(Some(subject)).await.unwrap().id;
+        let bytes = b"Granny's garden".to_vec();
+        let mut blob = put(&uploader, &capsule, bytes, rng, AssetType::Original).await;
+        blob.metadata.base_mut().name = "garden.txt".to_owned();
+        let said = MemoryMetadata {
+            created_at: TIMES[0],
+            ..said(rng)
+        };
+        for copy in 0..copies {
+            let idem = format!("copy {copy}");
+            vault
+                .memories_create_with_internal_blobs(&capsule, &said, &[blob.clone()], &idem)
+                .await
+                .unwrap();
+        }
+    }
     memories
+}
+
+/// More assets than one call takes, and together more than a capsule's inline budget.
+async fn many_small(vault: &Vault, memory: &str, rng: &mut StdRng) {
+    let capsule = vault.memories_read(memory).await.unwrap().capsule_id;
+    let config = vault.upload_config().await.unwrap();
+    let uploader = Uploader::new(vault.clone(), &config);
+    let mut blobs = Vec::new();
+    for n in 0..120 {
+        let bytes = noise(n % 7, 400);
+        let mut blob = put(&uploader, &capsule, bytes, rng, AssetType::Placeholder).await;
+        if n < 20 {
+            // Some that only their place tells apart.
+            blob.metadata = asset(&mut StdRng::seed_from_u64(n % 3), AssetType::Placeholder);
+        }
+        blobs.push(blob);
+    }
+    for (n, blobs) in blobs.chunks(100).enumerate() {
+        let idem = format!("many {n}");
+        vault
+            .memories_add_assets(memory, blobs, &[], &idem)
+            .await
+            .unwrap();
+    }
 }
 
 async fn elsewhere(vault: &Vault, capsule: &str, rng: &mut StdRng, idem: &str) -> String {

@@ -144,23 +144,40 @@ pub async fn mirror(
     Ok(())
 }
 
-/// The capsule that stands for this one, made where there is none; `None` where it would have to be made and nothing is to
-/// be done.
+/// Most capsules about one person that an import makes: an archive may be a stranger's.
+const MOST_ABOUT_ONE: usize = 100;
+
+/// The capsule that stands for this one, made where there is none, and those about the same person that count before it; `None`
+/// where it would have to be made and nothing is to be done.
 async fn target_capsule(
     vault: &Vault,
     file: &CapsuleFile,
     dry_run: bool,
 ) -> Result<Option<String>, ArchiveError> {
-    let there = capsules(vault).await?;
-    let found = there.into_iter().find(|capsule| capsule.file == *file);
-    match found {
-        Some(capsule) => Ok(Some(capsule.header.id)),
-        None if dry_run => Ok(None),
-        None => {
-            let subject = if file.own { None } else { file.subject.clone() };
-            Ok(Some(vault.capsules_create(subject).await?.id))
-        }
+    if file.number == 0 || file.number > MOST_ABOUT_ONE {
+        return Err(ArchiveError::CannotArrive {
+            reason: format!(
+                "it is the capsule number {} about one person; at most {MOST_ABOUT_ONE} are made",
+                file.number
+            ),
+        });
     }
+    // Each round makes one, so that there are enough at the end.
+    for _ in 0..=file.number {
+        let there = capsules(vault).await?;
+        let found = there.into_iter().find(|capsule| capsule.file == *file);
+        if let Some(capsule) = found {
+            return Ok(Some(capsule.header.id));
+        }
+        if dry_run {
+            return Ok(None);
+        }
+        let subject = if file.own { None } else { file.subject.clone() };
+        vault.capsules_create(subject).await?;
+    }
+    Err(ArchiveError::CannotArrive {
+        reason: "the capsule was made, and is not there".to_owned(),
+    })
 }
 
 /// Memories read side by side.

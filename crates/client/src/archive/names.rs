@@ -86,20 +86,22 @@ fn name_month(
             .iter()
             .all(|name| claims.get(name) == Some(&1) && !looks_marked(name))
     };
-    let mut marks: HashMap<String, usize> = HashMap::new();
+    let mut marks: HashMap<String, HashSet<Hash>> = HashMap::new();
     let mut named = Vec::with_capacity(members.len());
     for (paths, &at) in wanted.into_iter().zip(members) {
         if plain(&paths) {
             named.push((at, paths));
             continue;
         }
-        *marks.entry(short(&memories[at].1)).or_default() += 1;
+        let digest = memories[at].1;
+        marks.entry(short(&digest)).or_default().insert(digest);
     }
     let done: HashSet<usize> = named.iter().map(|(at, _)| *at).collect();
     let mut equal: HashMap<Hash, usize> = HashMap::new();
     for &at in members.iter().filter(|at| !done.contains(at)) {
         let (portable, digest) = memories[at];
-        let mut mark = if marks.get(&short(&digest)) == Some(&1) {
+        let alone = marks.get(&short(&digest)).is_some_and(|all| all.len() == 1);
+        let mut mark = if alone {
             short(&digest)
         } else {
             digest.to_string()

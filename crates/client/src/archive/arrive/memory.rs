@@ -166,7 +166,7 @@ impl Arrival<'_> {
                 };
                 self.sender.vault.memories_update(id, &changes).await?;
             }
-            self.add(id, &missing, files).await?;
+            self.add(id, there.assets.len(), &missing, files).await?;
         }
         Err(ArchiveError::CannotArrive {
             reason: format!("memory {id} is not in the vault as it was sent"),
@@ -189,14 +189,15 @@ impl Arrival<'_> {
         Ok(missing)
     }
 
-    /// Adds assets, in calls that messages can carry.
+    /// Adds assets to the `there` that the memory has, in calls that messages can carry.
     async fn add(
         &self,
         id: &str,
+        there: usize,
         missing: &[usize],
         files: &mut Vec<FileReport>,
     ) -> Result<(), ArchiveError> {
-        let mut batch = Batch::default();
+        let mut batch = Batch::after(there);
         for &place in missing {
             let (Some(asset), Some(held)) = (
                 self.wanted().assets.get(place),
@@ -219,7 +220,8 @@ impl Arrival<'_> {
                 && !self.sender.is_inline_spent();
             let len = metadata_len + if inline { asset.bytes as usize } else { 0 };
             if batch.is_full(len) {
-                self.send(id, std::mem::take(&mut batch), files).await?;
+                let next = Batch::after(batch.there + batch.len());
+                self.send(id, std::mem::replace(&mut batch, next)).await?;
             }
             batch.bytes += len;
             batch.hasher.update(asset.digest()?.0);
@@ -234,16 +236,11 @@ impl Arrival<'_> {
         if batch.is_empty() {
             return Ok(());
         }
-        self.send(id, batch, files).await
+        self.send(id, batch).await
     }
 
     /// One call; where the capsule's inline budget does not take it, small assets go as blobs.
-    async fn send(
-        &self,
-        id: &str,
-        mut batch: Batch,
-        files: &mut Vec<FileReport>,
-    ) -> Result<(), ArchiveError> {
+    async fn send(&self, id: &str, mut batch: Batch) -> Result<(), ArchiveError> {
         let vault = &self.sender.vault;
         let idem = format!("archive:{}", Hash(batch.hasher.finalize().into()));
         let inline: Vec<InlineAssetInput> = batch
@@ -274,8 +271,8 @@ impl Arrival<'_> {
             }
         }
         // Kinds may pass what one call takes only now.
-        for blobs in batch.blobs.chunks(MOST_OF_A_KIND) {
-            let idem = format!("{idem}:{}", files.len());
+        for (part, blobs) in batch.blobs.chunks(MOST_OF_A_KIND).enumerate() {
+            let idem = format!("{idem}:{part}");
             vault.memories_add_assets(id, blobs, &[], &idem).await?;
         }
         Ok(())
@@ -305,8 +302,9 @@ impl Arrival<'_> {
 }
 
 /// Assets of one call.
-#[derive(Default)]
 struct Batch {
+    /// How many the memory has before it: of two calls with equal assets each adds its own.
+    there: usize,
     blobs: Vec<InternalBlobAssetInput>,
     /// With their places.
     inline: Vec<(usize, InlineAssetInput)>,
@@ -316,8 +314,24 @@ struct Batch {
 }
 
 impl Batch {
+    fn after(there: usize) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update((there as u64).to_be_bytes());
+        Batch {
+            there,
+            blobs: Vec::new(),
+            inline: Vec::new(),
+            bytes: 0,
+            hasher,
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.blobs.len() + self.inline.len()
+    }
+
     fn is_empty(&self) -> bool {
-        self.blobs.is_empty() && self.inline.is_empty()
+        self.len() == 0
     }
 
     /// Whether another asset of this length is one too many.

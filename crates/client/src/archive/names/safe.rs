@@ -117,12 +117,16 @@ pub(super) fn extension_for(mime: &str) -> Option<&'static str> {
     })
 }
 
-/// The extension with its dot, where the last component has one that is not all of its name.
+/// The extension with its dot, where the last component has one of letters and digits that is not all of
+/// its name.
 pub(super) fn extension_of(name: &str) -> Option<&str> {
     let last = name.rsplit('/').next().unwrap_or(name);
     let dot = last.rfind('.').filter(|&dot| dot > 0)?;
     let extension = &last[dot..];
-    (extension.len() > 1 && extension.len() <= LONGEST_EXTENSION).then_some(extension)
+    let is_one = extension.len() > 1
+        && extension.len() <= LONGEST_EXTENSION
+        && extension[1..].bytes().all(|b| b.is_ascii_alphanumeric());
+    is_one.then_some(extension)
 }
 
 /// The folder of a capsule about somebody whom only a client's name tells, or of any text: one legal component.
