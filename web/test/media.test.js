@@ -314,6 +314,28 @@ test('an answer that is not the vault’s is a tile that says so, never a pictur
   await context.close();
 });
 
+test('a film that cannot be had says why, and plays when it can', { skip }, async (test_) => {
+  const proxy = await through(place.url);
+  test_.after(() => proxy.close());
+  const { page, video, context } = await person(proxy.url);
+  const spoil = (body, { method }) => {
+    if (method === 'blob_read_chunk') {
+      body[body.length >> 1] ^= 1;
+    }
+    return body;
+  };
+  proxy.rules.answer = spoil;
+  await page.evaluate((id) => (location.hash = `#/memory/${id}`), video.memoryId);
+  await page.getByText('This did not come from your vault').waitFor();
+  await shoot(page, 'media-forged-film');
+  await accessible(page, 'a film that is not believed');
+  delete proxy.rules.answer;
+  await page.getByRole('button', { name: 'Try again' }).click();
+  // Noise is no film, and the browser says so: it is offered as a file.
+  await page.getByText('Browsers do not show files of this kind').waitFor();
+  await context.close();
+});
+
 test('ranges, types and names, by themselves', async () => {
   const vite = await createVite({
     root: fileURLToPath(new URL('..', import.meta.url)),

@@ -104,11 +104,9 @@ export class VerifiedContents {
       if ((this.#together ?? 0) <= MOST_TOGETHER / 2) {
         return;
       }
-      const size = contentSize(request);
-      if (size > 0) {
-        await cache.delete(request);
-        this.#together = (this.#together ?? 0) - size;
-      }
+      // What is known of old memories goes along.
+      await cache.delete(request);
+      this.#together = (this.#together ?? 0) - contentSize(request);
     }
   }
 
