@@ -280,6 +280,22 @@ methods! {
     by_candid uploads_status(vault, call, session: u64) { vault.uploads_status(call, session) }
     by_candid vault_status(vault, call) { vault.vault_status(call, is_operator(call), MEANS) }
     by_candid whoami(vault, call) { Plain(call.caller) }
+    // Of a later time than the seeds: their numbers stay what they are.
+    by_candid share_links_asset(vault, call, secret: ByteBuf, memory: String, asset: String, start: u64, len: u32) {
+        vault.share_links_asset(call.now, &secret, &memory, &asset, start, len).map(|range| {
+            let mut bytes = Vec::new();
+            vault.append_shared(&range, &mut bytes);
+            ByteBuf::from(bytes)
+        })
+    }
+    by_candid share_links_create(vault, call, link: ShareLinkInput) { vault.share_links_create(call, link) }
+    by_candid share_links_list(vault, call, capsule: String) { vault.share_links_list(call, &capsule) }
+    by_candid share_links_memories(vault, call, secret: ByteBuf, cursor: Option<String>, limit: Option<u32>) {
+        vault.share_links_memories(call.now, &secret, cursor.as_deref(), limit)
+    }
+    by_candid share_links_memory(vault, call, secret: ByteBuf, memory: String) { vault.share_links_memory(call.now, &secret, &memory) }
+    by_candid share_links_open(vault, call, secret: ByteBuf, nonce: ByteBuf) { vault.share_links_open(call, &secret, &nonce) }
+    by_candid share_links_revoke(vault, call, capsule: String, link: String) { vault.share_links_revoke(call, &capsule, &link) }
 }
 
 #[cfg(test)]

@@ -78,6 +78,7 @@ impl World {
         texts.extend(["a".repeat(200), "é".repeat(2_000)]);
         let mut contents: Vec<Vec<u8>> = CONTENTS.iter().map(|content| content.to_vec()).collect();
         contents.push(vec![7; 40_000]);
+        contents.extend(SECRETS.map(|secret| secret.to_vec()));
         numbers.extend(contents.iter().map(|content| content.len() as u64));
         let hashes: Vec<_> = contents.iter().map(|content| sha256(content)).collect();
         contents.extend(hashes);
@@ -97,6 +98,12 @@ impl Default for World {
         Self::new()
     }
 }
+
+/// The secrets of the share links.
+const SECRETS: [&[u8; 32]; 2] = [
+    b"the secret of a link to a capsul",
+    b"the secret of a link to a memory",
+];
 
 const CONTENTS: &[&[u8]] = &[
     b"",
@@ -196,6 +203,7 @@ impl Furnishing {
             self.memories(capsule, &friend);
         }
         self.external_deletion(&own);
+        self.share_links(&own);
         self.texts.extend([own.clone(), about, other]);
         let page = self
             .vault
@@ -376,6 +384,45 @@ impl Furnishing {
         if place >= 3 {
             self.vault.memories_trash(owner, memory).expect("the trash");
         }
+    }
+
+    /// A link to the capsule and one to a memory, with downloads; and a memory that nothing keeps from being shown.
+    fn share_links(&mut self, capsule: &str) {
+        let shown = NewMemory {
+            inline: Some(ByteBuf::from(b"shown")),
+            ..nothing(capsule, "shown")
+        };
+        let memory = self
+            .vault
+            .memories_create(self.owner, shown)
+            .expect("a memory");
+        let selected = ShareSelection::Memories(vec![memory.clone()]);
+        for (secret, selection) in SECRETS.into_iter().zip([ShareSelection::Capsule, selected]) {
+            let link = ShareLinkInput {
+                capsule_id: capsule.into(),
+                secret_sha256: sha256(secret).into(),
+                selection,
+                expires_at: None,
+                allow_download: true,
+                title: Some("mine".into()),
+            };
+            let link = self.vault.share_links_create(self.owner, link);
+            self.texts.push(link.expect("a link").id);
+            let page = self
+                .vault
+                .share_links_memories(NOW, secret, None, Some(1))
+                .expect("a page");
+            self.texts.extend(page.next_cursor);
+            let shown = self
+                .vault
+                .share_links_memory(NOW, secret, &memory)
+                .expect("a memory");
+            let original = shown.header.assets.original.expect("downloads are allowed");
+            self.texts.push(original.asset_id);
+            let path = format!("/asset/{memory}/original?token={}", original.token);
+            self.texts.extend([path, original.token]);
+        }
+        self.texts.push(memory);
     }
 
     fn external_deletion(&mut self, capsule: &str) {
