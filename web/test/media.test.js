@@ -22,6 +22,10 @@ before(async () => {
   }
 });
 
+/** One person for the tests that change nothing. */
+let anybody;
+const somebodyWithFiles = () => (anybody ??= person());
+
 after(async () => {
   await browser?.close();
   await place?.stop();
@@ -82,7 +86,7 @@ function fetched(page, path, init = {}) {
 }
 
 test('a photo in all its versions, verified and shown', { skip }, async () => {
-  const { page, keepsake, photo, path, complaints, context } = await person();
+  const { page, keepsake, photo, path, complaints } = await somebodyWithFiles();
   for (const kind of ['original', 'display', 'thumbnail', 'placeholder']) {
     const asset = await keepsake.asset(photo.memoryId, kind);
     for (const selector of [kind, asset.id]) {
@@ -102,11 +106,10 @@ test('a photo in all its versions, verified and shown', { skip }, async () => {
   assert.ok(await tile.evaluate(({ naturalWidth }) => naturalWidth > 0));
   assert.match(await tile.getAttribute('src'), /^\/media\//);
   assert.deepEqual(complaints, []);
-  await context.close();
 });
 
 test('a film by ranges, whole, and its headers alone', { skip }, async () => {
-  const { page, film, video, path, context } = await person();
+  const { page, film, video, path } = await somebodyWithFiles();
   const of = (start, end) => hex(sha256(film.subarray(start, end)));
   const size = film.length;
   for (const [range, start, end] of [
@@ -134,16 +137,10 @@ test('a film by ranges, whole, and its headers alone', { skip }, async () => {
   assert.deepEqual([head.status, head.length, head.headers['content-length']], [200, 0, String(size)]);
   assert.equal(head.headers['accept-ranges'], 'bytes');
   assert.equal((await fetched(page, path(video), { method: 'POST' })).status, 405);
-  await context.close();
 });
 
 test('a real film plays, and can be sought in', { skip }, async () => {
-  const { newPage, context } = await somebody(browser);
-  const page = await newPage();
-  await enter(page, place.url);
-  const keepsake = await clientOf(page, place.host);
-  const principal = await principalOf(page);
-  await ready(page);
+  const { page, keepsake, principal } = await somebodyWithFiles();
   const recorded = await page.evaluate(async () => {
     const canvas = document.createElement('canvas');
     [canvas.width, canvas.height] = [320, 240];
@@ -185,7 +182,6 @@ test('a real film plays, and can be sought in', { skip }, async () => {
     return { videoWidth, videoHeight, at: video.currentTime };
   }, `/media/${principal}/${memoryId}/original`);
   assert.deepEqual(shown, { videoWidth: 320, videoHeight: 240, at: 0.1 });
-  await context.close();
 });
 
 test('an answer that nobody wants any more ends', { skip }, async (test_) => {
@@ -207,7 +203,7 @@ test('an answer that nobody wants any more ends', { skip }, async (test_) => {
 });
 
 test('nothing of what people keep becomes a page', { skip }, async () => {
-  const { page, html, svg, photo, path, context } = await person();
+  const { page, html, svg, photo, path, context } = await somebodyWithFiles();
   const page1 = await fetched(page, path(html));
   assert.deepEqual([page1.status, page1.headers['content-type']], [200, 'application/octet-stream']);
   assert.match(page1.headers['content-disposition'], /^attachment; filename\*=UTF-8''page\.html$/);
@@ -224,7 +220,7 @@ test('nothing of what people keep becomes a page', { skip }, async () => {
     await (await download).cancel();
   }
   assert.equal(await page.evaluate(() => globalThis.pwned), undefined);
-  await context.close();
+  await other.close();
 });
 
 test('only who is signed in, only what they may see, and nothing once they are gone', { skip }, async () => {
