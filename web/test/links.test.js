@@ -90,6 +90,7 @@ test('a link is made and copied, opened without signing in, counted, and ended',
   const picture = tile.locator('img').last();
   await until(() => picture.evaluate((image) => image.naturalWidth > 100), 'the thumbnail is there');
   await guest.page.getByText('1 memory').waitFor();
+  assert.equal(await guest.page.title(), 'Summer in the north · Keepsake');
   await shoot(guest.page, 'link-page');
   await accessible(guest.page, 'link page');
   const source = await picture.evaluate((image) => image.src);

@@ -1,20 +1,25 @@
 /**
- * Names for people. The vault knows principals; who is behind one is known to whoever uses this browser, and kept in it, for each vault apart.
+ * Names for people. The vault knows principals; who is behind one is known to whoever
+ * uses this browser, and kept in it, for each vault and each person apart.
  *
  * @module
  */
 
-import type { Share, Somebody } from '@keepsake/sdk';
+import type { Somebody } from '@keepsake/sdk';
 
+import { session } from '../session/session.svelte.ts';
 import { self } from './self.svelte.ts';
 
-const STORE = 'keepsake-names';
+/** What is known to whom: whoever signs in after somebody else does not see whom that person knows. */
+const STORE = 'keepsake-names:';
 /** Characters of a name. */
 export const LONGEST_NAME = 60;
 
-function read(): Record<string, string> {
+type Known = Readonly<Record<string, string>>;
+
+function read(key: string): Known {
   try {
-    const kept: unknown = JSON.parse(localStorage.getItem(STORE) ?? '{}');
+    const kept: unknown = JSON.parse(localStorage.getItem(key) ?? '{}');
     return typeof kept === 'object' && kept !== null
       ? Object.fromEntries(Object.entries(kept).filter(([, name]) => typeof name === 'string'))
       : {};
@@ -25,12 +30,15 @@ function read(): Record<string, string> {
 }
 
 class Names {
-  #known = $state<Record<string, string>>(read());
+  /** By whose they are; read once. */
+  #read = $state.raw<Readonly<Record<string, Known>>>({});
+  readonly #key = $derived(STORE + (session.principal ?? ''));
+  readonly #known = $derived(this.#read[this.#key] ?? read(this.#key));
 
   constructor() {
     addEventListener('storage', ({ key }) => {
-      if (key === STORE) {
-        this.#known = read();
+      if (key?.startsWith(STORE)) {
+        this.#read = { ...this.#read, [key]: read(key) };
       }
     });
   }
@@ -44,9 +52,10 @@ class Names {
   give(principal: string, name: string): void {
     const trimmed = name.trim().slice(0, LONGEST_NAME);
     const rest = Object.fromEntries(Object.entries(this.#known).filter(([known]) => known !== principal));
-    this.#known = trimmed === '' ? rest : { ...rest, [principal]: trimmed };
+    const known = trimmed === '' ? rest : { ...rest, [principal]: trimmed };
+    this.#read = { ...this.#read, [this.#key]: known };
     try {
-      localStorage.setItem(STORE, JSON.stringify(this.#known));
+      localStorage.setItem(this.#key, JSON.stringify(known));
     } catch {
       // It holds until the page is left.
     }
@@ -80,15 +89,4 @@ export function mention(name: string): string {
 export function shortPrincipal(principal: string): string {
   const parts = principal.split('-');
   return parts.length <= 3 ? principal : `${parts[0]}-…-${parts.at(-1)}`;
-}
-
-/** What tells two shares' holders apart. */
-export function holderKey(who: Share['with']): string {
-  if (who === 'public') {
-    return 'public';
-  }
-  if ('group' in who) {
-    return `group:${who.group}`;
-  }
-  return 'name' in who ? `name:${who.name}` : `person:${who.toText()}`;
 }

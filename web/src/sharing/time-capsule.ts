@@ -87,7 +87,7 @@ async function writeNote(keepsake: Keepsake, capsule: TimeCapsule): Promise<stri
 }
 
 /** The memories that a time capsule of the caller's own has. */
-export async function contentsOf(keepsake: Keepsake, noteId: string): Promise<string[]> {
+async function contentsOf(keepsake: Keepsake, noteId: string): Promise<string[]> {
   const asset = await keepsake.asset(noteId);
   const told: unknown = JSON.parse(new TextDecoder().decode(await asset.bytes()));
   const memories = typeof told === 'object' && told !== null && 'memories' in told ? told.memories : undefined;
