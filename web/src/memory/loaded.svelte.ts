@@ -20,6 +20,8 @@ vault.onChange(({ memoryIds, kind }) => {
   memoryIds.forEach((id) => kept.delete(id));
 });
 
+vault.onClose(() => kept.clear());
+
 /** Reads a memory. What failed is asked for again the next time. */
 export function loadMemory(id: string): Promise<Memory> {
   const held = kept.get(id);
@@ -36,9 +38,4 @@ export function loadMemory(id: string): Promise<Memory> {
     kept.delete(oldest);
   }
   return reading;
-}
-
-/** Forgets everything: it was somebody else's. */
-export function forgetMemories(): void {
-  kept.clear();
 }

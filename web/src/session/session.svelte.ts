@@ -15,6 +15,8 @@ class Session {
   state = $state<SessionState>('starting');
   /** Text form of the principal that acts; undefined while nobody is signed in. */
   principal = $state<string>();
+  /** Another one for each session, of the same principal too; undefined while nobody is signed in. */
+  ticket = $state<string>();
   method = $state<SignInMethod>();
   /** When signing in again will be necessary; undefined for never. */
   expiresAt = $state<Date>();
@@ -67,7 +69,7 @@ class Session {
 
   async #follow(): Promise<void> {
     const stored = await readSession();
-    if (stored?.principal !== this.principal) {
+    if (ticketOf(stored) !== this.ticket) {
       this.#take(stored);
     }
   }
@@ -75,6 +77,7 @@ class Session {
   #take(stored: StoredSession | undefined): void {
     clearTimeout(this.#timer);
     this.principal = stored?.principal;
+    this.ticket = ticketOf(stored);
     this.method = stored?.method;
     this.expiresAt = stored?.expiresAt === undefined ? undefined : new Date(stored.expiresAt);
     this.state = stored ? 'signed-in' : 'signed-out';
@@ -93,11 +96,25 @@ class Session {
       if (Date.now() < expiresAt) {
         this.#waitForEnd(expiresAt);
       } else {
-        this.ranOut = true;
-        void this.signOut();
+        void this.#end();
       }
     }, Math.max(rest, 0));
   }
+
+  async #end(): Promise<void> {
+    // Another tab may have signed in again meanwhile.
+    const stored = await readSession();
+    if (stored) {
+      this.#take(stored);
+    } else {
+      this.ranOut = true;
+      await this.signOut();
+    }
+  }
+}
+
+function ticketOf(stored: StoredSession | undefined): string | undefined {
+  return stored && `${stored.principal} ${stored.expiresAt ?? ''}`;
 }
 
 export const session = new Session();

@@ -29,12 +29,16 @@ class TimelineList {
   items: TimelineItem[] = [];
   /** Memories in the capsule, as far as it is known. */
   total = $state(0);
+  /** The vault has others than these: shown after `restart`. */
+  stale = $state(false);
   /** Where the timeline was scrolled to. */
   scrollTop = 0;
   /** The memory that the viewer showed last. */
   lastViewed: string | undefined;
 
   #capsuleId: string | undefined;
+  /** Memories that the vault has, by what is known here. */
+  #expected = 0;
   #cursor: string | undefined;
   #index = new Map<string, number>();
   /** Items that are in the index, and the version that it is of. */
@@ -43,13 +47,21 @@ class TimelineList {
   #changes: { version: number; from: number }[] = [];
   #loading: Promise<void> | undefined;
   #generation = 0;
-  #changed = new Set<string>();
+  /** Memories that are to be read again, and whether they are new. */
+  #changed = new Map<string, 'added' | 'changed'>();
+  /** Changes are gathered or read. */
+  #applying = false;
+  /** Memories that are gone, whatever a page that is on its way says. */
   #removed = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #placeholders: TimelineItem[] = [];
 
   constructor() {
     vault.onChange((change) => this.#hear(change));
+    vault.onClose(() => {
+      this.#capsuleId = undefined;
+      this.#clear();
+    });
   }
 
   /** Shows a capsule: what was loaded of it before is there at once. */
@@ -62,20 +74,45 @@ class TimelineList {
 
   /** Begins anew. */
   restart(): void {
+    this.#clear();
+    this.#expected = this.total = Number(vault.capsule?.memory_count ?? 0n);
+    void this.loadMore();
+  }
+
+  /** Looks whether the vault has more or fewer memories than are known here: others may have added some. Failing, it says nothing. */
+  async look(): Promise<void> {
+    const generation = this.#generation;
+    const expected = this.#expected;
+    if (this.stale || this.#capsuleId === undefined || this.#applying) {
+      return;
+    }
+    try {
+      await vault.refreshCapsules();
+    } catch {
+      return;
+    }
+    const count = Number(vault.capsule?.memory_count ?? 0n);
+    if (generation === this.#generation && expected === this.#expected && count !== expected) {
+      this.stale = true;
+    }
+  }
+
+  #clear(): void {
     this.#generation += 1;
+    this.stale = false;
     this.#cursor = undefined;
     this.#loading = undefined;
     this.#changed.clear();
     this.#removed.clear();
+    this.#applying = false;
     this.#placeholders = [];
     this.items = [];
     this.scrollTop = 0;
     this.lastViewed = undefined;
-    this.total = Number(vault.capsule?.memory_count ?? 0n);
+    this.total = 0;
     this.state = 'idle';
     this.problem = undefined;
     this.#touch(0);
-    void this.loadMore();
   }
 
   /** Loads the next page; while one is on its way, waits for that. */
@@ -178,19 +215,24 @@ class TimelineList {
     for (const id of memoryIds) {
       if (kind === 'removed') {
         this.#changed.delete(id);
-        this.#removed.add(id);
+        if (!this.#removed.has(id)) {
+          this.#removed.add(id);
+          this.#count(-1);
+        }
       } else {
         this.#removed.delete(id);
-        this.#changed.add(id);
+        this.#changed.set(id, this.#changed.get(id) === 'added' ? 'added' : kind);
       }
     }
+    this.#applying = true;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#apply(), kind === 'removed' ? 0 : GATHER);
   }
 
   async #apply(): Promise<void> {
     const generation = this.#generation;
-    const ids = [...this.#changed];
+    const changed = new Map(this.#changed);
+    const ids = [...changed.keys()];
     this.#changed.clear();
     const read: (TimelineItem | undefined)[] = [];
     for (let at = 0; at < ids.length; at += READS) {
@@ -200,6 +242,7 @@ class TimelineList {
         } catch (error) {
           if (error instanceof Error && error.name === 'NotFoundError') {
             this.#removed.add(id);
+            this.#count(changed.get(id) === 'changed' ? -1 : 0);
           }
           // What cannot be read now stays as it is until it is looked at.
           return undefined;
@@ -219,19 +262,24 @@ class TimelineList {
       const at = place(kept, item.time);
       if (at === kept.length && this.state !== 'complete' && !known.has(item.id)) {
         // It belongs to what is not loaded yet.
-        this.total += 1;
+        this.#count(changed.get(item.id) === 'added' ? 1 : 0);
         continue;
       }
       kept.splice(at, 0, item);
       this.#keepPlaceholder(item);
-      this.total += known.has(item.id) ? 0 : 1;
+      this.#count(known.has(item.id) ? 0 : 1);
       from = from < 0 ? at : Math.min(from, at);
     }
     if (from >= 0) {
-      this.total -= before.filter(({ id }) => this.#removed.has(id)).length;
       this.items = kept;
       this.#touch(from);
     }
+    this.#applying = this.#changed.size > 0;
+  }
+
+  #count(by: number): void {
+    this.total += by;
+    this.#expected += by;
   }
 }
 

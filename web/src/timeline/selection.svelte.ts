@@ -6,12 +6,17 @@
 
 import { SvelteSet } from 'svelte/reactivity';
 
+import { vault } from '../vault/vault.svelte.ts';
 import { list } from './list.svelte.ts';
 
 class Selection {
   readonly ids = new SvelteSet<string>();
   /** Where a range begins. */
   #anchor: string | undefined;
+
+  constructor() {
+    vault.onClose(() => this.clear());
+  }
 
   get size(): number {
     return this.ids.size;
