@@ -205,12 +205,12 @@ impl<M: StableMemory> Vault<M> {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Unauthorized`], [`Error::Invalid`] as [`Self::share_links_create`].
     fn check_may_share(&self, person: &Person, now: u64, asked: &Asked) -> Result<bool> {
-        let governs = self.capsules.roles(person, asked.capsule).may_govern();
+        let roles = self.capsules.roles(person, asked.capsule);
         let Some(selection) = &asked.selection else {
-            self.capsule_for(person, &asked.capsule.to_string())?;
-            return match governs {
-                true => Ok(true),
-                false => Err(Error::Unauthorized),
+            return match roles {
+                roles if roles.may_govern() => Ok(true),
+                roles if roles.may_use() => Err(Error::Unauthorized),
+                _ => Err(Error::NotFound),
             };
         };
         let mut needed = Permissions::VIEW.union(Permissions::SHARE);
@@ -233,7 +233,7 @@ impl<M: StableMemory> Vault<M> {
                 ));
             }
         }
-        Ok(governs)
+        Ok(roles.may_govern())
     }
 }
 

@@ -1,6 +1,9 @@
 //! When a link shows something no more: all of it, or one memory.
 
+use keepsake_api::{HttpRequest, HttpResponse};
+
 use super::*;
+use crate::Means;
 use crate::ids::CapsuleId;
 
 /// Everything that a link gives is refused, alike.
@@ -240,4 +243,55 @@ fn rotating_the_key_ends_the_tokens_and_not_the_link() {
     );
     let token = home.token(1, NOW);
     assert!(home.get(&token, &a, "thumbnail", NOW).is_ok());
+}
+
+/// What a browser kept is asked for again each time, and is refused as well once the link was revoked.
+#[test]
+fn a_picture_that_a_browser_kept_ends_with_its_link() {
+    let mut home = home();
+    let [a] = home.pictures();
+    let link = home.link(1);
+    let token = home.token(1, NOW);
+    let get = |home: &Home, tag: Option<&str>| {
+        let request = HttpRequest {
+            method: "GET".into(),
+            url: format!("/asset/{a}/thumbnail?token={token}"),
+            headers: tag
+                .map(|tag| ("If-None-Match".to_owned(), tag.to_owned()))
+                .into_iter()
+                .collect(),
+            body: ByteBuf::new(),
+            certificate_version: None,
+        };
+        let means = Means {
+            balance: 0,
+            liquid: 0,
+            heap: 0,
+        };
+        home.vault.http_request(NOW, means, &request)
+    };
+    let header = |response: &HttpResponse, name: &str| {
+        let found = response.headers.iter().find(|(given, _)| given == name);
+        found.map(|(_, value)| value.clone()).unwrap_or_default()
+    };
+    let served = get(&home, None);
+    assert_eq!(
+        (served.status_code, &served.body[..]),
+        (200, &b"thumbnail 0"[..])
+    );
+    let tag = header(&served, "ETag");
+    let kept = get(&home, Some(&tag));
+    assert_eq!(kept.status_code, 304);
+    for response in [&served, &kept] {
+        assert_eq!(header(response, "Cache-Control"), "private, no-cache");
+    }
+    let capsule = home.capsule.clone();
+    home.vault
+        .share_links_revoke(by(OWNER, NOW), &capsule, &link)
+        .unwrap();
+    for tag in [None, Some(tag.as_str())] {
+        let refused = get(&home, tag);
+        assert_eq!(refused.status_code, 403);
+        assert_eq!(header(&refused, "ETag"), "");
+    }
 }
