@@ -241,6 +241,52 @@ test('two tabs: what is put in the trash in one goes in the other, and comes bac
   await second.close();
 });
 
+test('what another client adds is found', { skip }, async () => {
+  const { newPage, context } = await somebody(browser);
+  const mine = await newPage();
+  await mine.clock.install();
+  await enter(mine, place.url);
+  const other = await clientOf(mine, place.host);
+  const capsuleId = (await other.calls.capsules_read_basic([])).capsule_id;
+  const text = (name) => other.uploadWithProcessing(new TextEncoder().encode(name), { capsuleId, name, type: 'text/plain' });
+  await mine.getByText('No memories yet').waitFor();
+  await text('first.txt');
+  const { memoryId } = await text('second.txt');
+  await mine.clock.fastForward(61_000);
+  await tile('second', mine).waitFor();
+  // With the keyboard in the timeline nothing is taken from under it: a button offers it.
+  await tile('first', mine).focus();
+  await other.calls.memories_delete(memoryId, true);
+  await mine.clock.fastForward(61_000);
+  await mine.getByRole('button', { name: 'Memories came or went' }).click();
+  await tile('second', mine).waitFor({ state: 'detached' });
+  await tile('first', mine).waitFor();
+  await context.close();
+});
+
+test('by keyboard alone: from the door to a capsule', { skip }, async () => {
+  const { newPage, context } = await somebody(browser);
+  const mine = await newPage();
+  await mine.goto(place.url);
+  const press = async (name) => {
+    const button = mine.getByRole('button', { name });
+    await button.waitFor();
+    for (let presses = 0; presses < 20 && !(await button.evaluate((one) => one === document.activeElement)); presses += 1) {
+      await mine.keyboard.press('Tab');
+    }
+    await mine.keyboard.press('Enter');
+  };
+  await press('Start in this browser');
+  await press('Make my capsule');
+  await mine.getByText('No memories yet').waitFor();
+  await mine.keyboard.press('Tab');
+  await press('You');
+  await mine.getByRole('menuitem', { name: 'You and your keys' }).waitFor();
+  await mine.keyboard.press('Enter');
+  await mine.getByRole('heading', { name: 'You and your keys' }).waitFor();
+  await context.close();
+});
+
 test('by keyboard alone: selecting, a range, the trash, and back', { skip }, async () => {
   await page.reload();
   await tiles().first().waitFor();
