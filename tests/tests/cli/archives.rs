@@ -211,6 +211,30 @@ fn what_is_exported_and_imported_is_exported_as_the_same() {
     at(&account, other_url, &["export", "two", "--delete"]).ok();
     assert_same(&manifests(&account.path("two")), &manifests(&one));
 
+    // One capsule, then all of them, then one of them again: the others stay.
+    let own = account.json(&["list"])["capsule_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    at(&account, url, &["export", "four", "--capsule", &own]).ok();
+    assert_ne!(manifests(&account.path("four")), manifests(&one));
+    let other_own = at(&account, other_url, &["list"]).ok().json();
+    let other_own = other_own["capsule_id"].as_str().unwrap().to_owned();
+    let import = ["import", "four", "--capsule", &other_own];
+    let (told, _) = summary(&at(&account, other_url, &import).ok());
+    assert_eq!(
+        (&told["added"], &told["differs"]),
+        (&0.into(), &0.into()),
+        "{told}"
+    );
+    for _ in 0..2 {
+        at(&account, url, &["export", "four"]).ok();
+        assert_same(&manifests(&account.path("four")), &manifests(&one));
+        at(&account, url, &["export", "four", "--capsule", &own]).ok();
+        assert_same(&manifests(&account.path("four")), &manifests(&one));
+    }
+    assert_is_a_bag(&account.path("four"));
+
     // Another vault's capsule does not mix with it.
     let refused = at(&account, other_url, &["export", "one"]);
     assert!(refused.failed().contains("another capsule"), "{refused:#?}");

@@ -36,7 +36,8 @@ fn safe(name: &str) -> String {
         .collect();
     let trimmed = cleaned.trim_matches(|c: char| c.is_whitespace() || c == '.');
     let mut name = shortened(trimmed);
-    if is_device(&name) {
+    // To many programs a leading `-` is an option.
+    if is_device(&name) || name.starts_with('-') {
         name.insert(0, '_');
     }
     name
@@ -45,8 +46,8 @@ fn safe(name: &str) -> String {
 fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c, '/' | '\\' | '<' | '>' | ':' | '"' | '|' | '?' | '*' | '%')
-        // Line separators, marks of direction, characters without width, and what is no character.
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
+        // Line separators, marks of direction, characters without width but those that join, and what is no character.
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}')
         || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff0}'..='\u{ffff}')
 }
 
@@ -170,6 +171,11 @@ mod tests {
             ("100%.jpg", "100_.jpg"),
             ("e\u{301}te\u{301}.jpg", "\u{e9}t\u{e9}.jpg"),
             ("dot.", "dot.jpg"),
+            ("-rf", "_-rf.jpg"),
+            (
+                "\u{1f468}\u{200d}\u{1f469}.jpg",
+                "\u{1f468}\u{200d}\u{1f469}.jpg",
+            ),
         ];
         for (given, expected) in cases {
             assert_eq!(
