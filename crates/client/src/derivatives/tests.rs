@@ -232,3 +232,58 @@ fn image_header_png(width: u32, height: u32) -> Vec<u8> {
     png.extend_from_slice(&(!crc).to_be_bytes());
     png
 }
+
+/// Seconds of a processor that this thread has had; Linux only.
+fn processor_seconds() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos: f64 = text
+        .split_whitespace()
+        .next()
+        .and_then(|first| first.parse().ok())
+        .unwrap_or(0.0);
+    nanos / 1e9
+}
+
+/// Prints what each step costs, as the mean over the JPEGs of the folder that `KEEPSAKE_PHOTOS` names (benches/clients).
+#[test]
+#[ignore = "a measurement"]
+fn what_the_steps_cost() {
+    let folder = std::env::var_os("KEEPSAKE_PHOTOS").expect("a folder of photos is named");
+    let mut costs: Vec<(String, f64)> = Vec::new();
+    let mut photos = 0.0;
+    let mut megapixels = 0.0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let mut last = processor_seconds();
+        let mut done = |step: String| {
+            let now = processor_seconds();
+            match costs.iter_mut().find(|(name, _)| *name == step) {
+                Some((_, cost)) => *cost += now - last,
+                None => costs.push((step, now - last)),
+            }
+            last = now;
+        };
+        let file = BufReader::with_capacity(64 * 1024, File::open(&path).unwrap());
+        assert!(jpeg::is_complete(file).unwrap(), "{}", path.display());
+        done("look for the end".to_owned());
+        let decoder = open(&path, ImageFormat::Jpeg).unwrap();
+        let image = eight_bit(DynamicImage::from_decoder(decoder).unwrap());
+        photos += 1.0;
+        megapixels += f64::from(image.width()) * f64::from(image.height()) / 1e6;
+        done("decode".to_owned());
+        let mut scaled = image;
+        for kind in Kind::ALL.into_iter().rev() {
+            scaled = shrink(&scaled, kind.edge());
+            done(format!("resize, {}", kind.name()));
+            encode(kind, scaled.clone(), None).unwrap();
+            done(format!("encode, {}", kind.name()));
+        }
+    }
+    println!(
+        "{photos} photos, {:.1} megapixels each",
+        megapixels / photos
+    );
+    for (step, cost) in costs {
+        println!("| {step} | {:.1} |", cost / photos * 1e3);
+    }
+}
