@@ -21,3 +21,9 @@ export function capsuleLabel({ id, subject }: Pick<CapsuleHeader, 'id' | 'subjec
   const principal = subject.Principal.toText();
   return self.is(principal) ? 'About you' : names.call(principal);
 }
+
+/** Capsules as they are listed: one's own first, then the oldest. The vault has an order of its own. */
+export function inOrder(capsules: readonly CapsuleHeader[]): CapsuleHeader[] {
+  const own = (capsule: CapsuleHeader) => (capsule.id === vault.ownCapsuleId ? 0 : 1);
+  return [...capsules].sort((a, b) => own(a) - own(b) || Number(a.created_at - b.created_at));
+}
