@@ -20,6 +20,8 @@ export interface Route {
   load: () => Promise<{ default: Component<any> }>;
   /** Shown to people who are not signed in, too. Without it they get to sign in first. */
   open?: boolean;
+  /** Shown to people who have no capsule yet, too. Without it they are welcomed first. */
+  newcomers?: boolean;
   /** Shown above the view before, which stays as it is. */
   overlay?: boolean;
   /** Its place in the navigation. */
@@ -28,9 +30,9 @@ export interface Route {
 
 export const routes: Route[] = [
   { path: '/', title: 'Timeline', load: () => import('./timeline/Timeline.svelte'), nav: { label: 'Timeline', icon: 'image' } },
-  { path: '/memory/:id', title: 'Memory', load: () => import('./memory/Viewer.svelte'), overlay: true },
-  { path: '/account', title: 'You', load: () => import('./session/Account.svelte') },
-  { path: '/shared', title: 'Shared', load: () => import('./sharing/Shared.svelte'), nav: { label: 'Shared', icon: 'people' } },
+  { path: '/memory/:id', title: 'Memory', load: () => import('./memory/Viewer.svelte'), overlay: true, newcomers: true },
+  { path: '/account', title: 'You', load: () => import('./session/Account.svelte'), newcomers: true },
+  { path: '/shared', title: 'Shared', load: () => import('./sharing/Shared.svelte'), newcomers: true, nav: { label: 'Shared', icon: 'people' } },
   { path: '/capsules', title: 'Capsules', load: () => import('./capsules/Capsules.svelte'), nav: { label: 'Capsules', icon: 'folder' } },
   { path: '/capsules/:id', title: 'Capsule', load: () => import('./capsules/Capsule.svelte') },
   { path: '/status', title: 'Status', load: () => import('./status/Status.svelte'), nav: { label: 'Status', icon: 'gauge' } },

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, beforeEach, test } from 'node:test';
 
-import { DESKTOP, PHONE, accessible, browse, clientOf, enter, fixture, home, serve, shoot, somebody, until, withoutChromium } from './support.js';
+import { DESKTOP, PHONE, accessible, browse, clientOf, enter, fixture, home, principalOf, serve, shoot, somebody, until, withoutChromium } from './support.js';
 
 const skip = withoutChromium;
 const PHOTOS = ['denali.webp', 'date-gps.jpg', 'density_plot.png', 'handwritten-notes.jpg', 'portrait-orientation-6.jpg'];
@@ -351,6 +351,32 @@ test('a stranger sees nothing', { skip }, async () => {
   await theirs.getByText('It is not there').waitFor();
   await shoot(theirs, 'not-there');
   await stranger.context.close();
+});
+
+test('somebody without a capsule sees what is shared with them, and nothing else', { skip }, async () => {
+  const [{ id: capsuleId }] = await keepsake.capsules();
+  const { items } = await keepsake.calls.memories_list(capsuleId, [], []);
+  const shared = items.find(({ name }) => name.startsWith('portrait'));
+  const guest = await somebody(browser);
+  const theirs = await guest.newPage();
+  await theirs.goto(place.url);
+  await theirs.getByRole('button', { name: 'Start in this browser' }).click();
+  await theirs.getByRole('heading', { name: 'Welcome' }).waitFor();
+  const share = await keepsake.share(shared.id, { with: await principalOf(theirs), permission: 'view' });
+  await theirs.evaluate(() => (location.hash = '#/'));
+  await theirs.getByRole('link', { name: 'See what others share with me' }).click();
+  await theirs.getByRole('link', { name: /portrait-orientation-6/ }).waitFor();
+  await theirs.evaluate((id) => (location.hash = `#/memory/${id}`), shared.id);
+  await until(async () => (await theirs.locator('.viewer img.shown').count()) > 0, 'the picture is there');
+  // To look at, not to change: the vault refuses, in words.
+  await theirs.keyboard.press('e');
+  await theirs.getByRole('dialog', { name: 'Edit' }).getByLabel('Title').fill('Not mine');
+  await theirs.getByRole('button', { name: 'Save' }).click();
+  await theirs.getByText('You are not allowed to do this').waitFor();
+  await keepsake.revoke(shared.id, share);
+  await theirs.reload();
+  await theirs.getByText('It is not there').waitFor();
+  await guest.context.close();
 });
 
 test('nothing broke the policy or threw', { skip }, () => {
