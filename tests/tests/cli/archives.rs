@@ -350,6 +350,14 @@ fn what_was_killed_goes_on_and_what_is_damaged_is_left_out() {
     at(&account, url, &["export", "archive"]).ok();
     run(account.folder.path(), ["verify", "--archive", "archive"]).ok();
 
+    // In a folder where an export was stopped nothing is believed by its length.
+    let film = find(&account.path("archive/data"), "film-2.mp4");
+    fs::write(&film, noise(99, 5_000_000)).unwrap();
+    fs::write(account.path("archive/EXPORT-IS-NOT-FINISHED.txt"), "").unwrap();
+    let (told, _) = summary(&at(&account, url, &["export", "archive"]).ok());
+    assert_eq!(told["bytes_transferred"], 5_000_000, "{told}");
+    assert_is_a_bag(&account.path("archive"));
+
     // A stranger's archive leads nowhere else.
     let manifest = account.path("archive/manifest.jsonl");
     let text = fs::read_to_string(&manifest).unwrap();

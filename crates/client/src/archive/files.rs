@@ -46,6 +46,8 @@ pub struct ArchiveFile {
 #[derive(Clone, Debug)]
 pub struct Root {
     dir: PathBuf,
+    /// An export was stopped in it: what the manifest says of a file may be of another one by now.
+    doubtful: bool,
 }
 
 /// Held while an export writes.
@@ -60,6 +62,7 @@ impl Root {
     pub fn new(dir: &Path) -> Self {
         Root {
             dir: dir.to_owned(),
+            doubtful: dir.join(UNFINISHED).exists(),
         }
     }
 
@@ -285,6 +288,11 @@ impl Root {
             bytes,
             sha256: Hash(hasher.finalize().into()),
         })
+    }
+
+    /// Whether a file that a manifest names is still there: by its length, and where an export was stopped by its hash.
+    pub fn still_has(&self, listed: &ArchiveFile) -> bool {
+        self.len_of(&listed.path) == Some(listed.bytes) && (!self.doubtful || self.holds(listed))
     }
 
     /// Whether a file of the archive has this length and SHA-256.

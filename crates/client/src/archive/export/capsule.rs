@@ -327,11 +327,7 @@ fn read_back(
 
 /// The portable form in a sidecar that is as its manifest says, beside files that are as long as it says.
 fn portable_of(root: &Root, entry: &Entry) -> Option<(Portable, Hash)> {
-    let lengths_are_right = entry
-        .files
-        .iter()
-        .all(|file| root.len_of(&file.path) == Some(file.bytes));
-    if !lengths_are_right {
+    if !entry.files.iter().all(|file| root.still_has(file)) {
         return None;
     }
     let bytes = root.read(entry.path(), LONGEST_SIDECAR).ok()?;

@@ -90,8 +90,7 @@ impl Job {
     /// Whether the last export wrote this file and it still has its length.
     fn is_vouched_for(&self, root: &Root, wanted: &ArchiveFile) -> bool {
         let files = self.before.iter().flat_map(|entry| &entry.files);
-        files.into_iter().any(|file| file == wanted)
-            && root.len_of(&wanted.path) == Some(wanted.bytes)
+        files.into_iter().any(|file| file == wanted) && root.still_has(wanted)
     }
 }
 
@@ -112,9 +111,7 @@ pub(super) fn link_moved(root: &Root, mut jobs: Vec<Job>) -> Result<Vec<Job>, Ar
                 continue;
             }
             let old = before.files.iter().find(|old| {
-                old.sha256 == file.sha256
-                    && old.bytes == file.bytes
-                    && root.len_of(&old.path) == Some(old.bytes)
+                old.sha256 == file.sha256 && old.bytes == file.bytes && root.still_has(old)
             });
             if let Some(old) = old {
                 let needed_there = stays.get(&old.path) == Some(&old.sha256);
@@ -178,7 +175,7 @@ async fn fetch(
                     .iter()
                     .flat_map(|entry| &entry.files)
                     .any(|file| file == wanted)
-                    && root.len_of(&wanted.path) == Some(wanted.bytes)
+                    && root.still_has(wanted)
             };
             // An export that was killed left files that no manifest vouches for: their hashes do.
             Ok(wanted
