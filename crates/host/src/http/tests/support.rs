@@ -144,9 +144,10 @@ impl Backend for Memory {
                 "echo" => Ok(arg),
                 "panic" => panic!("a defect"),
                 "certificate" => Ok(self.certification.data_certificate().unwrap()),
-                "http_request" => {
-                    super::pages::http_request(&arg, &self.certification.data_certificate().unwrap())
-                }
+                "http_request" => super::pages::http_request(
+                    &arg,
+                    &self.certification.data_certificate().unwrap(),
+                ),
                 _ => Err(reject("no such method", "IC0536")),
             }
         })
