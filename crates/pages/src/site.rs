@@ -23,6 +23,9 @@ use crate::{Hash, sha256};
 const EXACT: &[u8] = b"<$>";
 const BELOW: &[u8] = b"<*>";
 
+/// The label of the start page: that of a slash at the end.
+const START: &[u8] = b"";
+
 /// Labels above each other in the tree, at most: of a file's path, its end, and of a leaf.
 const DEPTH: usize = MAX_SEGMENTS + 1 + 3;
 
@@ -105,6 +108,9 @@ pub struct Site {
     cookie: Option<String>,
     /// All below `http_expr`, pages by their digest.
     tree: Tree,
+    /// The same, where only what the root itself holds is more than a digest: an answer costs the same however many files there are, but for
+    /// those beside the one that is asked for.
+    outline: Tree,
     root_hash: Hash,
     /// What shows that answers at these paths are not compared: the same for every request.
     assets: HashTree,
@@ -131,7 +137,7 @@ impl Site {
             tree.insert(&path, Tree::Leaf);
             path
         });
-        let outline = tree.outline(&[b"asset", b"metrics"]);
+        let outline = tree.outline(&[b"asset", b"metrics", BELOW, START]);
         let [assets, metrics] = unchecked
             .each_ref()
             .map(|path| rooted(outline.witness(&[path])));
@@ -140,6 +146,7 @@ impl Site {
             cookie,
             root_hash: labeled_hash(PATH_PREFIX.as_bytes(), &outline.digest()),
             tree,
+            outline,
             assets,
             metrics,
         }
@@ -251,6 +258,17 @@ impl Site {
             && first.is_some_and(|tag| tag == etag(&file.encoded(coding).sha256))
     }
 
+    /// The outline, with all there is beside and below this place.
+    fn around(&self, place: &[Label]) -> Tree {
+        let mut tree = self.outline.clone();
+        if let Some(first) = place.first()
+            && let Some(subtree) = self.tree.child(first)
+        {
+            tree.insert(std::slice::from_ref(first), subtree.clone());
+        }
+        tree
+    }
+
     /// The header with the certificate, and with what shows the answer's leaf in the tree below it.
     fn certified(
         &self,
@@ -263,7 +281,7 @@ impl Site {
             Some(file) => {
                 let place = place(file.path, EXACT);
                 // Of all pages this one is shown in full.
-                let mut tree = self.tree.clone();
+                let mut tree = self.around(&place);
                 tree.insert(&place, tree_of(file, self.cookie.as_deref()));
                 let witness = tree.witness(&[&answer.leaf_below(&place)]);
                 let path = HttpCertificationPath::exact(file.path).to_expr_path();
@@ -276,11 +294,12 @@ impl Site {
                 // Beyond the tree's own depth labels show nothing more, and an address may have thousands.
                 requested.truncate(DEPTH + 1);
                 // Nothing is at the path itself, nor is there anything closer to it that would answer in its place.
-                let mut shown = more_specific_wildcards_for(&requested, &responding);
-                shown.push(requested);
-                shown.push(answer.leaf_below(&responding));
+                let closer = more_specific_wildcards_for(&requested, &responding);
+                let tree = self.around(&requested);
+                let mut shown = vec![requested, answer.leaf_below(&responding)];
+                shown.extend(closer);
                 let shown: Vec<&[Label]> = shown.iter().map(Vec::as_slice).collect();
-                let witness = rooted(self.tree.witness(&shown));
+                let witness = rooted(tree.witness(&shown));
                 certificate_header(certificate, &witness, &everywhere.to_expr_path())
             }
         }

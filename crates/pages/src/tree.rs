@@ -59,6 +59,14 @@ impl Tree {
         }
     }
 
+    /// The subtree at this label of the root.
+    pub fn child(&self, label: &[u8]) -> Option<&Tree> {
+        match self {
+            Tree::Node(nodes) => nodes.get(label),
+            _ => None,
+        }
+    }
+
     /// The tree with all subtrees of its root but these known by their digest: what is asked of it afterwards does not hash them again.
     pub fn outline(&self, kept: &[&[u8]]) -> Tree {
         let Tree::Node(nodes) = self else {
