@@ -200,6 +200,7 @@ test('a reload in the middle: it goes on by itself, and nothing that arrived is 
   await choose(page, [await file('film.bin', bytes), await file('after.bin', noise(500))]);
   await until(() => proxy.seen.chunks.size >= 4, 'chunks arrive');
   await panel(page).getByText(/ of 18/).first().waitFor();
+  await panel(page).getByText(/MB\/s|KB\/s/).first().waitFor();
   await shoot(page, 'upload-running');
   // The browser warns, because something is under way.
   const warned = new Promise((resolve) => page.once('dialog', (dialog) => resolve(dialog.accept())));

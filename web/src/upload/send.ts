@@ -31,7 +31,8 @@ export async function send(keepsake: Keepsake, item: Item, file: File, sending: 
   if (sending.paused || item.held) {
     pause.pause();
   }
-  let before: number | undefined;
+  // The first report after an interruption counts what was there before, too.
+  let before = fresh ? 0 : undefined;
   const result = await keepsake.uploadWithProcessing(file, {
     capsuleId: facts.capsuleId,
     name: facts.name,
@@ -44,7 +45,6 @@ export async function send(keepsake: Keepsake, item: Item, file: File, sending: 
       item.phase = phase;
       item.sent = sentBytes;
       if (phase === 'uploading') {
-        // The first report after a resumption counts what was there before, too.
         if (before !== undefined && sentBytes > before) {
           sending.onArrival(sentBytes - before);
         }
