@@ -10,6 +10,7 @@ const TARGETS: &[(&str, &str)] = &[
     ("arguments", "vault"),
     ("records", "vault"),
     ("http", "host"),
+    ("pages", "host"),
 ];
 
 /// The longest input that is tried, in bytes. Longer ones find nothing that these do not, and take their time.

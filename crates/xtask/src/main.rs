@@ -80,7 +80,7 @@ enum Command {
         /// How long each is run.
         #[arg(long, default_value_t = 60)]
         seconds: u32,
-        /// Only this one: arguments, records or http.
+        /// Only this one: arguments, records, http or pages.
         target: Option<String>,
     },
     /// Compares the canister's interface with interface/vault.did.
