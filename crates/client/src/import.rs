@@ -53,8 +53,9 @@ use crate::{
     upload::blocking,
 };
 
-/// Bytes that are hashed in the time in which one memory is listed, roughly: a page of 100 takes about 15 ms, SHA-256 a
-/// second for 500 MB (benches/clients).
+/// Bytes that are hashed in the time in which one memory is listed, estimated: a page of 100 takes the vault some 15 million
+/// instructions (benches/README.md), about 15 ms, and SHA-256 a second for 500 MB (benches/host). Were both exact, a run would cost at
+/// most twice the better of the two ways.
 const LISTING_WORTH: u64 = 75_000;
 
 /// Brings files into one capsule. Files may be brought in side by side.

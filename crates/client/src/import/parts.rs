@@ -28,6 +28,9 @@ enum Part {
     Companion(usize),
 }
 
+/// A part that was brought into the vault, with the hash of a companion, or why it was not.
+type Arrived = (Part, Option<[u8; 32]>, Result<Brought, String>);
+
 enum Work<'a> {
     Made(Kind, Result<Derivative, String>),
     Companion(usize, &'a Companion),
@@ -93,25 +96,22 @@ impl Importer {
             .map(|(kind, made)| Work::Made(kind, made));
         let files = stream::iter(companions.iter().enumerate())
             .map(|(n, companion)| Work::Companion(n, companion));
-        let brought: Vec<(Part, Option<[u8; 32]>, Result<Brought, String>)> =
-            stream::select(made, files)
-                .map(|work| async move {
-                    match work {
-                        Work::Made(kind, Ok(derivative)) => {
-                            (Part::Derivative(kind), None, adding.bring(derivative).await)
-                        }
-                        Work::Made(kind, Err(reason)) => {
-                            (Part::Derivative(kind), None, Err(reason))
-                        }
-                        Work::Companion(n, companion) => {
-                            let (sha256, blob) = self.bring_companion(companion).await;
-                            (Part::Companion(n), sha256, blob.map(Brought::Blob))
-                        }
+        let brought: Vec<Arrived> = stream::select(made, files)
+            .map(|work| async move {
+                match work {
+                    Work::Made(kind, Ok(derivative)) => {
+                        (Part::Derivative(kind), None, adding.bring(derivative).await)
                     }
-                })
-                .buffer_unordered(SIDE_BY_SIDE)
-                .collect()
-                .await;
+                    Work::Made(kind, Err(reason)) => (Part::Derivative(kind), None, Err(reason)),
+                    Work::Companion(n, companion) => {
+                        let (sha256, blob) = self.bring_companion(companion).await;
+                        (Part::Companion(n), sha256, blob.map(Brought::Blob))
+                    }
+                }
+            })
+            .buffer_unordered(SIDE_BY_SIDE)
+            .collect()
+            .await;
         let mut hashes = vec![None; companions.len()];
         let mut fates: Vec<(Part, DerivativeFate)> = Vec::new();
         let mut to_add = Vec::new();
