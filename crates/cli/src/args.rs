@@ -6,7 +6,9 @@ use candid::Principal;
 use clap::{Parser, Subcommand, ValueEnum};
 use keepsake_host::http::Network;
 
-use crate::{event, export, group, import, link, mirror, search, share, shell, trash, tree, verify};
+use crate::{
+    event, export, group, import, link, mirror, search, share, shell, trash, tree, verify,
+};
 
 const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 something failed, and was said; 2 wrong usage; 130 stopped by Ctrl-C; \
                           141 the reader of standard output went away";

@@ -30,12 +30,13 @@ pub mod upload;
 pub mod vault;
 mod webp_container;
 
+pub use companions::{Bundle, Companions};
 pub use connect::DEFAULT_CANISTER_ID;
 pub use download::{AssetRef, assets_of, read_asset, verify_asset};
 pub use error::ClientError;
-pub use companions::{Bundle, Companions};
 pub use import::{
-    CompanionRole, DerivativeFate, Fate, Foreseen, Importer, Kept, KeptCompanion, NoProgress, Progress,
+    CompanionRole, DerivativeFate, Fate, Foreseen, Importer, Kept, KeptCompanion, NoProgress,
+    Progress,
 };
 pub use keepsake_api as api;
 pub use retry::RetryPolicy;

@@ -128,7 +128,10 @@ fn of_share_links(records: &mut Records) {
     link.count(&[2; 8], NOW + 2);
     records.today("share link", Fields(10), link.clone());
     let ended = link.clone().ended();
-    assert_eq!((ended.capsule(), ended.maker()), (CapsuleId(7), principal(1)));
+    assert_eq!(
+        (ended.capsule(), ended.maker()),
+        (CapsuleId(7), principal(1))
+    );
     records.today("share link, what is left", Fields(2), ended.clone());
     let open = StoredShareLink::Open(link);
     records.today("share link, open", Variant(1), open);
