@@ -163,6 +163,7 @@ fn lost(page: &WarmPage) -> io::Error {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::slice::from_ref;
 
     /// A heap with what is kept of it.
     struct Kept {
@@ -216,11 +217,11 @@ mod tests {
         for value in 0..3 {
             kept.write(5, value);
             kept.keep();
-            assert_eq!(kept.heap.private().unwrap(), [5..6]);
+            assert_eq!(kept.heap.private().unwrap(), from_ref(&(5..6)));
         }
         for _ in 0..MAX_IDLE {
             kept.keep();
-            assert_eq!(kept.heap.private().unwrap(), [5..6]);
+            assert_eq!(kept.heap.private().unwrap(), from_ref(&(5..6)));
         }
         kept.keep();
         assert!(kept.heap.private().unwrap().is_empty());
@@ -233,7 +234,7 @@ mod tests {
         let mut kept = Kept::new(16);
         kept.write(5, 1);
         kept.keep();
-        kept.heap.forget(&[5..6]).unwrap();
+        kept.heap.forget(from_ref(&(5..6))).unwrap();
         assert!(kept.warm.keep(&kept.heap, &mut kept.kept.clone()).is_err());
         let to = kept.kept.clone();
         assert!(kept.warm.restore(&kept.heap, &kept.kept, &to).is_err());
@@ -247,7 +248,7 @@ mod tests {
             kept.write(page, 1);
         }
         kept.keep();
-        assert_eq!(kept.heap.private().unwrap(), [0..MAX_WARM]);
+        assert_eq!(kept.heap.private().unwrap(), from_ref(&(0..MAX_WARM)));
         let snapshot = kept.kept.clone();
         let content = kept.content();
         for page in 0..pages {
