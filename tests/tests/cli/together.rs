@@ -41,7 +41,7 @@ const XMP: &str = r#"<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="htt
 /// 2001-09-09T01:46:40Z.
 const BILLION: u64 = 1_000_000_000;
 
-fn only<'a>(found: &'a Value) -> &'a Value {
+fn only(found: &Value) -> &Value {
     let memories = found["memories"].as_array().unwrap();
     assert_eq!(memories.len(), 1, "{found}");
     &memories[0]
