@@ -15,9 +15,9 @@ use std::{
     path::Path,
 };
 
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::{
-    DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, imageops::FilterType,
-    metadata::Orientation,
+    DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, metadata::Orientation,
 };
 use keepsake_api::AssetType;
 use webp::{Encoder, WebPConfig};
@@ -115,6 +115,8 @@ pub enum DerivativeError {
     FileTooLong,
     #[error("the decoder failed on this image")]
     Panicked,
+    #[error("scaling failed: {0}")]
+    Scaling(String),
     #[error("encoding as WebP failed: {0}")]
     Encoding(String),
     #[error("the file cannot be read: {0}")]
@@ -165,7 +167,7 @@ pub fn make(
     let mut scaled: Vec<(Kind, DynamicImage)> = Vec::new();
     for &kind in order.iter().rev() {
         let source = scaled.last().map_or(&photo.pixels, |(_, image)| image);
-        match guarded(|| Ok(shrink(source, kind.edge()))) {
+        match guarded(|| shrink(source, kind.edge())) {
             Ok(image) => scaled.push((kind, image)),
             Err(error) => emit(kind, Err(error)),
         }
@@ -242,7 +244,7 @@ fn read(
         .flatten()
         .filter(|icc| webp_container::matters(icc));
     let image = DynamicImage::from_decoder(decoder).map_err(undecodable)?;
-    let mut pixels = shrink(&eight_bit(image), edge);
+    let mut pixels = shrink(&eight_bit(image), edge)?;
     pixels.apply_orientation(orientation);
     Ok(Photo { pixels, profile })
 }
@@ -280,21 +282,25 @@ fn scale(value: u8, by: u8, over: u8) -> u8 {
     u8::try_from(product / over).unwrap_or(u8::MAX)
 }
 
-/// The image with its long edge at most `edge`; never enlarged.
-fn shrink(image: &DynamicImage, edge: u32) -> DynamicImage {
+/// The image with its long edge at most `edge`; never enlarged. The filter's intermediate image has the target's width and the source's
+/// height, so that it is smaller than the source.
+///
+/// # Errors
+/// [`DerivativeError::Scaling`] for pixels that are neither 8-bit RGB nor RGBA.
+fn shrink(image: &DynamicImage, edge: u32) -> Result<DynamicImage, DerivativeError> {
     let (width, height) = fit(image.width(), image.height(), edge);
     if (width, height) == (image.width(), image.height()) {
-        return image.clone();
+        return Ok(image.clone());
     }
-    // A very large image is first averaged down to twice the size: the filter's intermediate buffer takes 16
-    // bytes for each pixel of the source's width times the target's height.
-    if image.width().max(image.height()) > edge.saturating_mul(4) {
-        let (w, h) = fit(image.width(), image.height(), edge.saturating_mul(2));
-        return image
-            .thumbnail_exact(w, h)
-            .resize_exact(width, height, FilterType::Lanczos3);
-    }
-    image.resize_exact(width, height, FilterType::Lanczos3)
+    let mut scaled = DynamicImage::new(width, height, image.color());
+    // Colours are multiplied by their alpha already.
+    let options = ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
+        .use_alpha(false);
+    Resizer::new()
+        .resize(image, &mut scaled, &options)
+        .map_err(|error| DerivativeError::Scaling(error.to_string()))?;
+    Ok(scaled)
 }
 
 /// The size within `edge` of the same shape, each side at least 1.
@@ -342,7 +348,7 @@ fn encode(
         if edge <= 1 {
             return Err(DerivativeError::Encoding("it does not fit".to_owned()));
         }
-        pixels = shrink(&pixels, edge * 3 / 4);
+        pixels = shrink(&pixels, edge * 3 / 4)?;
     }
 }
 

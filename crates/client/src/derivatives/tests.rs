@@ -273,7 +273,7 @@ fn what_the_steps_cost() {
         done("decode".to_owned());
         let mut scaled = image;
         for kind in Kind::ALL.into_iter().rev() {
-            scaled = shrink(&scaled, kind.edge());
+            scaled = shrink(&scaled, kind.edge()).unwrap();
             done(format!("resize, {}", kind.name()));
             encode(kind, scaled.clone(), None).unwrap();
             done(format!("encode, {}", kind.name()));
