@@ -16,9 +16,7 @@ use std::{
 };
 
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
-use image::{
-    DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, metadata::Orientation,
-};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, metadata::Orientation};
 use keepsake_api::AssetType;
 use webp::{Encoder, WebPConfig};
 
