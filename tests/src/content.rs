@@ -1,8 +1,7 @@
 //! Bytes to keep, and what is said of them.
 
 use keepsake_client::api::{
-    AssetMetadata, AssetMetadataBase, AssetType, MemoryMetadata, MemoryType, NoteAssetMetadata,
-    SharingStatus,
+    AssetMetadata, AssetMetadataBase, AssetType, MemoryMetadata, MemoryType, SharingStatus,
 };
 use rand::{RngCore, SeedableRng, rngs::StdRng};
 use sha2::{Digest, Sha256};
@@ -20,31 +19,7 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 /// Metadata of one asset; what the vault fills in is left to it.
 pub fn asset(name: &str, asset_type: AssetType) -> AssetMetadata {
-    AssetMetadata::Note(NoteAssetMetadata {
-        base: AssetMetadataBase {
-            name: name.to_owned(),
-            description: None,
-            tags: Vec::new(),
-            asset_type,
-            bytes: 0,
-            mime_type: "application/octet-stream".to_owned(),
-            sha256: None,
-            width: None,
-            height: None,
-            url: None,
-            storage_key: None,
-            bucket: None,
-            asset_location: None,
-            processing_status: None,
-            processing_error: None,
-            created_at: 0,
-            updated_at: 0,
-            deleted_at: None,
-        },
-        word_count: None,
-        language: None,
-        format: None,
-    })
+    AssetMetadata::Note(AssetMetadataBase::new(name, asset_type, "application/octet-stream").into())
 }
 
 /// Metadata of a memory; what the vault computes is left to it.

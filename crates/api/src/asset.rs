@@ -38,6 +38,36 @@ pub struct AssetMetadataBase {
     pub deleted_at: Option<u64>,
 }
 
+impl AssetMetadataBase {
+    /// What a request has to say of an asset; everything else is empty, and left to the vault.
+    pub fn new(
+        name: impl Into<String>,
+        asset_type: AssetType,
+        mime_type: impl Into<String>,
+    ) -> AssetMetadataBase {
+        AssetMetadataBase {
+            name: name.into(),
+            description: None,
+            tags: Vec::new(),
+            asset_type,
+            bytes: 0,
+            mime_type: mime_type.into(),
+            sha256: None,
+            width: None,
+            height: None,
+            url: None,
+            storage_key: None,
+            bucket: None,
+            asset_location: None,
+            processing_status: None,
+            processing_error: None,
+            created_at: 0,
+            updated_at: 0,
+            deleted_at: None,
+        }
+    }
+}
+
 #[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct ImageAssetMetadata {
     pub base: AssetMetadataBase,
@@ -46,6 +76,20 @@ pub struct ImageAssetMetadata {
     pub compression_ratio: Option<f32>,
     pub dpi: Option<u32>,
     pub orientation: Option<u8>,
+}
+
+/// With nothing said that only this kind has.
+impl From<AssetMetadataBase> for ImageAssetMetadata {
+    fn from(base: AssetMetadataBase) -> Self {
+        ImageAssetMetadata {
+            base,
+            color_space: None,
+            exif_data: None,
+            compression_ratio: None,
+            dpi: None,
+            orientation: None,
+        }
+    }
 }
 
 #[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -59,6 +103,21 @@ pub struct VideoAssetMetadata {
     pub aspect_ratio: Option<f32>,
 }
 
+/// With nothing said that only this kind has.
+impl From<AssetMetadataBase> for VideoAssetMetadata {
+    fn from(base: AssetMetadataBase) -> Self {
+        VideoAssetMetadata {
+            base,
+            duration: None,
+            frame_rate: None,
+            codec: None,
+            bitrate: None,
+            resolution: None,
+            aspect_ratio: None,
+        }
+    }
+}
+
 #[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct AudioAssetMetadata {
     pub base: AssetMetadataBase,
@@ -70,6 +129,21 @@ pub struct AudioAssetMetadata {
     pub bit_depth: Option<u8>,
 }
 
+/// With nothing said that only this kind has.
+impl From<AssetMetadataBase> for AudioAssetMetadata {
+    fn from(base: AssetMetadataBase) -> Self {
+        AudioAssetMetadata {
+            base,
+            duration: None,
+            sample_rate: None,
+            channels: None,
+            bitrate: None,
+            codec: None,
+            bit_depth: None,
+        }
+    }
+}
+
 #[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct DocumentAssetMetadata {
     pub base: AssetMetadataBase,
@@ -79,12 +153,37 @@ pub struct DocumentAssetMetadata {
     pub word_count: Option<u32>,
 }
 
+/// With nothing said that only this kind has.
+impl From<AssetMetadataBase> for DocumentAssetMetadata {
+    fn from(base: AssetMetadataBase) -> Self {
+        DocumentAssetMetadata {
+            base,
+            page_count: None,
+            document_type: None,
+            language: None,
+            word_count: None,
+        }
+    }
+}
+
 #[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct NoteAssetMetadata {
     pub base: AssetMetadataBase,
     pub word_count: Option<u32>,
     pub language: Option<String>,
     pub format: Option<String>,
+}
+
+/// With nothing said that only this kind has.
+impl From<AssetMetadataBase> for NoteAssetMetadata {
+    fn from(base: AssetMetadataBase) -> Self {
+        NoteAssetMetadata {
+            base,
+            word_count: None,
+            language: None,
+            format: None,
+        }
+    }
 }
 
 #[derive(CandidType, Serialize, Deserialize, Clone, Debug, PartialEq)]

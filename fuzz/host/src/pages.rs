@@ -75,15 +75,41 @@ pub fn play(data: &[u8]) {
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "OPTIONS", "get", "", "\u{fffd}"];
 
 const PARTS: [&str; 24] = [
-    "/", "//", "asset", "assets", "/assets/index-1.js", "metrics", "sw.js", "icon.svg", "<*>", "<$>", "%3C%2A%3E", "%2F", "..", "%00",
-    "%C3%A4", "%ff", "http_expr", "?", "#", "%", "+", "http://a/", "index.html", "\u{e4}",
+    "/",
+    "//",
+    "asset",
+    "assets",
+    "/assets/index-1.js",
+    "metrics",
+    "sw.js",
+    "icon.svg",
+    "<*>",
+    "<$>",
+    "%3C%2A%3E",
+    "%2F",
+    "..",
+    "%00",
+    "%C3%A4",
+    "%ff",
+    "http_expr",
+    "?",
+    "#",
+    "%",
+    "+",
+    "http://a/",
+    "index.html",
+    "\u{e4}",
 ];
 
 const HEADERS: [&str; 4] = ["accept-encoding", "If-None-Match", "range", "IF-NONE-MATCH"];
 
 fn ask(stage: &Stage, u: &mut Unstructured<'_>) -> Result<()> {
     let method = u.choose(&METHODS)?;
-    let mut url = if u.ratio(7, 8)? { "/".to_owned() } else { String::new() };
+    let mut url = if u.ratio(7, 8)? {
+        "/".to_owned()
+    } else {
+        String::new()
+    };
     for _ in 0..u.int_in_range(0..=12)? {
         match u.ratio(3, 4)? {
             true => url.push_str(u.choose(&PARTS)?),

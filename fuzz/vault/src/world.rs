@@ -464,31 +464,13 @@ fn nothing(capsule: &str, idem: &str) -> NewMemory {
 
 /// Metadata of a picture.
 pub fn image(asset_type: AssetType) -> AssetMetadata {
-    AssetMetadata::Image(ImageAssetMetadata {
-        base: AssetMetadataBase {
-            name: "picture".into(),
-            description: None,
+    AssetMetadata::Image(
+        AssetMetadataBase {
             tags: vec!["holiday".into()],
-            asset_type,
-            bytes: 0,
-            mime_type: "image/gif".into(),
-            sha256: None,
             width: Some(1),
             height: Some(1),
-            url: None,
-            storage_key: None,
-            bucket: None,
-            asset_location: None,
-            processing_status: None,
-            processing_error: None,
-            created_at: 0,
-            updated_at: 0,
-            deleted_at: None,
-        },
-        color_space: None,
-        exif_data: None,
-        compression_ratio: None,
-        dpi: None,
-        orientation: None,
-    })
+            ..AssetMetadataBase::new("picture", asset_type, "image/gif")
+        }
+        .into(),
+    )
 }

@@ -2,13 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use keepsake_api::{
-    AssetMetadata, AssetMetadataBase, AssetType, DocumentAssetMetadata, InternalBlobAssetInput,
-    VideoAssetMetadata,
-};
+use keepsake_api::{AssetMetadata, AssetMetadataBase, AssetType, InternalBlobAssetInput};
 use sha2::{Digest, Sha256};
 
-use super::{DerivativeFate, Importer, facts::base, told::Told};
+use super::{DerivativeFate, Importer, told::Told};
 use crate::{
     ClientError, Content, StoredBlob,
     companions::Companions,
@@ -114,25 +111,11 @@ impl Companion {
         let base = AssetMetadataBase {
             bytes: len,
             tags: self.tags.clone(),
-            ..base(name, asset_type, &self.mime)
+            ..AssetMetadataBase::new(name, asset_type, &self.mime)
         };
         match self.role {
-            CompanionRole::Motion => AssetMetadata::Video(VideoAssetMetadata {
-                base,
-                duration: None,
-                frame_rate: None,
-                codec: None,
-                bitrate: None,
-                resolution: None,
-                aspect_ratio: None,
-            }),
-            CompanionRole::Sidecar => AssetMetadata::Document(DocumentAssetMetadata {
-                base,
-                page_count: None,
-                document_type: None,
-                language: None,
-                word_count: None,
-            }),
+            CompanionRole::Motion => AssetMetadata::Video(base.into()),
+            CompanionRole::Sidecar => AssetMetadata::Document(base.into()),
         }
     }
 }

@@ -9,9 +9,8 @@ use std::{
 };
 
 use keepsake_api::{
-    AssetMetadata, AssetMetadataBase, AssetType, AudioAssetMetadata, DocumentAssetMetadata,
-    ImageAssetMetadata, MemoryMetadata, MemoryType, NoteAssetMetadata, SharingStatus,
-    VideoAssetMetadata,
+    AssetMetadata, AssetMetadataBase, AssetType, ImageAssetMetadata, MemoryMetadata, MemoryType,
+    SharingStatus,
 };
 
 use super::{
@@ -168,48 +167,17 @@ impl Facts {
                 .collect(),
             width: self.dimensions.map(|(width, _)| width),
             height: self.dimensions.map(|(_, height)| height),
-            ..base(self.name.clone(), AssetType::Original, &self.media.mime)
+            ..AssetMetadataBase::new(&self.name, AssetType::Original, &self.media.mime)
         };
         match self.media.memory_type {
             MemoryType::Image => AssetMetadata::Image(ImageAssetMetadata {
-                base,
-                color_space: None,
-                exif_data: None,
-                compression_ratio: None,
-                dpi: None,
                 orientation: self.exif.and_then(|exif| exif.orientation),
+                ..base.into()
             }),
-            MemoryType::Video => AssetMetadata::Video(VideoAssetMetadata {
-                base,
-                duration: None,
-                frame_rate: None,
-                codec: None,
-                bitrate: None,
-                resolution: None,
-                aspect_ratio: None,
-            }),
-            MemoryType::Audio => AssetMetadata::Audio(AudioAssetMetadata {
-                base,
-                duration: None,
-                sample_rate: None,
-                channels: None,
-                bitrate: None,
-                codec: None,
-                bit_depth: None,
-            }),
-            MemoryType::Document => AssetMetadata::Document(DocumentAssetMetadata {
-                base,
-                page_count: None,
-                document_type: None,
-                language: None,
-                word_count: None,
-            }),
-            MemoryType::Note => AssetMetadata::Note(NoteAssetMetadata {
-                base,
-                word_count: None,
-                language: None,
-                format: None,
-            }),
+            MemoryType::Video => AssetMetadata::Video(base.into()),
+            MemoryType::Audio => AssetMetadata::Audio(base.into()),
+            MemoryType::Document => AssetMetadata::Document(base.into()),
+            MemoryType::Note => AssetMetadata::Note(base.into()),
         }
     }
 
@@ -218,43 +186,17 @@ impl Facts {
             .file_stem()
             .map_or_else(|| self.name.clone(), |s| s.to_string_lossy().into_owned());
         let name = format!("{stem}.{}.webp", derivative.kind.name());
+        let base = AssetMetadataBase {
+            bytes: derivative.bytes.len() as u64,
+            width: Some(derivative.width),
+            height: Some(derivative.height),
+            ..AssetMetadataBase::new(name, derivative.kind.asset_type(), derivatives::MIME)
+        };
         AssetMetadata::Image(ImageAssetMetadata {
-            base: AssetMetadataBase {
-                bytes: derivative.bytes.len() as u64,
-                width: Some(derivative.width),
-                height: Some(derivative.height),
-                ..base(name, derivative.kind.asset_type(), derivatives::MIME)
-            },
-            color_space: None,
-            exif_data: None,
-            compression_ratio: None,
-            dpi: None,
             // Pixels are stored upright.
             orientation: Some(1),
+            ..base.into()
         })
-    }
-}
-
-pub(super) fn base(name: String, asset_type: AssetType, mime: &str) -> AssetMetadataBase {
-    AssetMetadataBase {
-        name,
-        description: None,
-        tags: Vec::new(),
-        asset_type,
-        bytes: 0,
-        mime_type: mime.to_owned(),
-        sha256: None,
-        width: None,
-        height: None,
-        url: None,
-        storage_key: None,
-        bucket: None,
-        asset_location: None,
-        processing_status: None,
-        processing_error: None,
-        created_at: 0,
-        updated_at: 0,
-        deleted_at: None,
     }
 }
 

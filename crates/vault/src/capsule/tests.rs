@@ -2,8 +2,8 @@ use candid::Principal;
 use ic_stable_structures::VectorMemory;
 use keepsake_api::{
     AccessCondition, AccessEntry, AccessEvent, AssetMetadata, AssetMetadataBase, AssetType,
-    BlobRef, ByteBuf, GrantSource, InlineAssetInput, InternalBlobAssetInput, NoteAssetMetadata,
-    PersonRef, ResourceRole,
+    BlobRef, ByteBuf, GrantSource, InlineAssetInput, InternalBlobAssetInput, PersonRef,
+    ResourceRole,
 };
 
 use crate::limits::{SESSION_LIFETIME, UNREFERENCED_LIFETIME};
@@ -52,31 +52,9 @@ fn memory_of(capsule: &str, blob: Option<&str>, idem: &str) -> NewMemory {
         url: None,
         size: None,
         sha256: None,
-        metadata: AssetMetadata::Note(NoteAssetMetadata {
-            base: AssetMetadataBase {
-                name: "n".into(),
-                description: None,
-                tags: vec![],
-                asset_type: AssetType::Display,
-                bytes: 0,
-                mime_type: "text/plain".into(),
-                sha256: None,
-                width: None,
-                height: None,
-                url: None,
-                storage_key: None,
-                bucket: None,
-                asset_location: None,
-                processing_status: None,
-                processing_error: None,
-                created_at: 0,
-                updated_at: 0,
-                deleted_at: None,
-            },
-            word_count: None,
-            language: None,
-            format: None,
-        }),
+        metadata: AssetMetadata::Note(
+            AssetMetadataBase::new("n", AssetType::Display, "text/plain").into(),
+        ),
         idem: idem.into(),
     }
 }

@@ -2,7 +2,6 @@ use candid::Principal;
 use ic_stable_structures::VectorMemory;
 use keepsake_api::{
     AssetMetadata, AssetMetadataBase, AssetType, BlobRef, ByteBuf, HttpRequest, HttpResponse,
-    NoteAssetMetadata,
 };
 
 use crate::limits::HTTP_BODY_MAX;
@@ -64,31 +63,9 @@ fn home(mime_type: &str, len: usize) -> Home {
         url: None,
         size: None,
         sha256: None,
-        metadata: AssetMetadata::Note(NoteAssetMetadata {
-            base: AssetMetadataBase {
-                name: "Straße\r\n\"1\".png".into(),
-                description: None,
-                tags: vec![],
-                asset_type: AssetType::Original,
-                bytes: 0,
-                mime_type: mime_type.into(),
-                sha256: None,
-                width: None,
-                height: None,
-                url: None,
-                storage_key: None,
-                bucket: None,
-                asset_location: None,
-                processing_status: None,
-                processing_error: None,
-                created_at: 0,
-                updated_at: 0,
-                deleted_at: None,
-            },
-            word_count: None,
-            language: None,
-            format: None,
-        }),
+        metadata: AssetMetadata::Note(
+            AssetMetadataBase::new("Straße\r\n\"1\".png", AssetType::Original, mime_type).into(),
+        ),
         idem: "m".into(),
     };
     let memory = vault.memories_create(owner(), new).unwrap();

@@ -2,7 +2,7 @@ use candid::Principal;
 use ic_stable_structures::VectorMemory;
 use keepsake_api::{
     AccessCondition, AccessEntry, AssetMetadata, AssetMetadataBase, AssetType, ByteBuf,
-    GrantSource, NoteAssetMetadata, PersonRef, ResourceRole,
+    GrantSource, PersonRef, ResourceRole,
 };
 
 use crate::limits::{
@@ -55,31 +55,9 @@ fn note(capsule: &str, idem: &str) -> NewMemory {
         url: None,
         size: None,
         sha256: None,
-        metadata: AssetMetadata::Note(NoteAssetMetadata {
-            base: AssetMetadataBase {
-                name: "n".into(),
-                description: None,
-                tags: vec![],
-                asset_type: AssetType::Display,
-                bytes: 0,
-                mime_type: "text/plain".into(),
-                sha256: None,
-                width: None,
-                height: None,
-                url: None,
-                storage_key: None,
-                bucket: None,
-                asset_location: None,
-                processing_status: None,
-                processing_error: None,
-                created_at: 0,
-                updated_at: 0,
-                deleted_at: None,
-            },
-            language: None,
-            format: None,
-            word_count: None,
-        }),
+        metadata: AssetMetadata::Note(
+            AssetMetadataBase::new("n", AssetType::Display, "text/plain").into(),
+        ),
         idem: idem.into(),
     }
 }

@@ -2,7 +2,7 @@ use candid::Principal;
 use ic_stable_structures::VectorMemory;
 use keepsake_api::{
     AssetMetadata, AssetMetadataBase, AssetType, BlobRef, ByteBuf, InitArgs, InlineAssetInput,
-    NoteAssetMetadata, PersonRef,
+    PersonRef,
 };
 
 use crate::limits::UNREFERENCED_LIFETIME;
@@ -52,31 +52,7 @@ fn home() -> Home {
 }
 
 fn metadata() -> AssetMetadata {
-    AssetMetadata::Note(NoteAssetMetadata {
-        base: AssetMetadataBase {
-            name: "note".into(),
-            description: None,
-            tags: vec![],
-            asset_type: AssetType::Display,
-            bytes: 0,
-            mime_type: "text/plain".into(),
-            sha256: None,
-            width: None,
-            height: None,
-            url: None,
-            storage_key: None,
-            bucket: None,
-            asset_location: None,
-            processing_status: None,
-            processing_error: None,
-            created_at: 0,
-            updated_at: 0,
-            deleted_at: None,
-        },
-        word_count: None,
-        language: None,
-        format: None,
-    })
+    AssetMetadata::Note(AssetMetadataBase::new("note", AssetType::Display, "text/plain").into())
 }
 
 impl Home {

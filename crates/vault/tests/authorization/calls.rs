@@ -2,8 +2,7 @@
 
 use keepsake_api::{
     AssetMetadata, AssetMetadataBase, AssetType, BlobHosting, BlobRef, ByteBuf, HttpRequest,
-    ImageAssetMetadata, InlineAssetInput, InternalBlobAssetInput, MemoryMetadata, MemoryType,
-    SharingStatus,
+    InlineAssetInput, InternalBlobAssetInput, MemoryMetadata, MemoryType, SharingStatus,
 };
 use keepsake_vault::{Call, NewMemory};
 use sha2::{Digest, Sha256};
@@ -58,33 +57,7 @@ pub fn sha256(bytes: &[u8]) -> Vec<u8> {
 }
 
 pub fn image(asset_type: AssetType) -> AssetMetadata {
-    AssetMetadata::Image(ImageAssetMetadata {
-        base: AssetMetadataBase {
-            name: "picture".into(),
-            description: None,
-            tags: Vec::new(),
-            asset_type,
-            bytes: 0,
-            mime_type: "image/png".into(),
-            sha256: None,
-            width: None,
-            height: None,
-            url: None,
-            storage_key: None,
-            bucket: None,
-            asset_location: None,
-            processing_status: None,
-            processing_error: None,
-            created_at: 0,
-            updated_at: 0,
-            deleted_at: None,
-        },
-        color_space: None,
-        exif_data: None,
-        compression_ratio: None,
-        dpi: None,
-        orientation: None,
-    })
+    AssetMetadata::Image(AssetMetadataBase::new("picture", asset_type, "image/png").into())
 }
 
 pub fn inline_input(bytes: &[u8], asset_type: AssetType) -> InlineAssetInput {

@@ -4,8 +4,7 @@ use candid::Principal;
 use ic_stable_structures::VectorMemory;
 use keepsake_api::{
     AccessCondition, AccessEntry, AssetMetadata, AssetMetadataBase, AssetType, BlobRef,
-    Error as Wire, GrantSource, HttpRequest, InternalBlobAssetInput, NoteAssetMetadata, PersonRef,
-    ResourceRole,
+    Error as Wire, GrantSource, HttpRequest, InternalBlobAssetInput, PersonRef, ResourceRole,
 };
 use keepsake_vault::{Call, FinishStep, Means, NewMemory, Result, Vault};
 use sha2::{Digest, Sha256};
@@ -51,31 +50,7 @@ pub fn sha256(bytes: &[u8]) -> Vec<u8> {
 }
 
 pub fn note() -> AssetMetadata {
-    AssetMetadata::Note(NoteAssetMetadata {
-        base: AssetMetadataBase {
-            name: "note".into(),
-            description: None,
-            tags: Vec::new(),
-            asset_type: AssetType::Original,
-            bytes: 0,
-            mime_type: "text/plain".into(),
-            sha256: None,
-            width: None,
-            height: None,
-            url: None,
-            storage_key: None,
-            bucket: None,
-            asset_location: None,
-            processing_status: None,
-            processing_error: None,
-            created_at: 0,
-            updated_at: 0,
-            deleted_at: None,
-        },
-        word_count: None,
-        language: None,
-        format: None,
-    })
+    AssetMetadata::Note(AssetMetadataBase::new("note", AssetType::Original, "text/plain").into())
 }
 
 /// An entry for everybody: to view and download.

@@ -94,32 +94,15 @@ fn idem(serial: u64) -> String {
 
 /// Metadata of one asset of a photo.
 pub fn photo(asset_type: AssetType, name: &str) -> AssetMetadata {
+    let base = AssetMetadataBase {
+        tags: vec!["summer".to_owned()],
+        width: Some(4032),
+        height: Some(3024),
+        ..AssetMetadataBase::new(name, asset_type, "image/jpeg")
+    };
     AssetMetadata::Image(ImageAssetMetadata {
-        base: AssetMetadataBase {
-            name: name.to_owned(),
-            description: None,
-            tags: vec!["summer".to_owned()],
-            asset_type,
-            bytes: 0,
-            mime_type: "image/jpeg".to_owned(),
-            sha256: None,
-            width: Some(4032),
-            height: Some(3024),
-            url: None,
-            storage_key: None,
-            bucket: None,
-            asset_location: None,
-            processing_status: None,
-            processing_error: None,
-            created_at: 0,
-            updated_at: 0,
-            deleted_at: None,
-        },
-        color_space: None,
-        exif_data: None,
-        compression_ratio: None,
-        dpi: None,
         orientation: Some(1),
+        ..base.into()
     })
 }
 

@@ -2,7 +2,7 @@ use candid::Principal;
 use ic_stable_structures::VectorMemory;
 use keepsake_api::{
     AccessCondition, AccessEntry, AssetMetadata, AssetMetadataBase, AssetType, BlobHosting,
-    ByteBuf, GrantSource, InlineAssetInput, NoteAssetMetadata, PersonRef, ResourceRole,
+    ByteBuf, GrantSource, InlineAssetInput, PersonRef, ResourceRole,
 };
 
 use super::{AssetRequest, Refusal};
@@ -18,31 +18,7 @@ fn by(person: u8) -> Call {
 }
 
 fn metadata(asset_type: AssetType) -> AssetMetadata {
-    AssetMetadata::Note(NoteAssetMetadata {
-        base: AssetMetadataBase {
-            name: "a picture.png".into(),
-            description: None,
-            tags: vec![],
-            asset_type,
-            bytes: 0,
-            mime_type: "image/png".into(),
-            sha256: None,
-            width: None,
-            height: None,
-            url: None,
-            storage_key: None,
-            bucket: None,
-            asset_location: None,
-            processing_status: None,
-            processing_error: None,
-            created_at: 0,
-            updated_at: 0,
-            deleted_at: None,
-        },
-        word_count: None,
-        language: None,
-        format: None,
-    })
+    AssetMetadata::Note(AssetMetadataBase::new("a picture.png", asset_type, "image/png").into())
 }
 
 /// A memory of person 1 with an original and two thumbnails, all inline.

@@ -8,7 +8,7 @@ use candid::Principal;
 use ic_stable_structures::VectorMemory;
 use keepsake_api::{
     AccessCondition, AccessEntry, AssetMetadata, AssetMetadataBase, AssetType, BlobHosting,
-    BlobRef, ByteBuf, GrantSource, NoteAssetMetadata, PersonRef, ResourceRole,
+    BlobRef, ByteBuf, GrantSource, PersonRef, ResourceRole,
 };
 
 use crate::limits::TRASH_LIFETIME;
@@ -59,31 +59,7 @@ fn upload(vault: &mut Vault<VectorMemory>, capsule: &str, bytes: &[u8], now: u64
 }
 
 fn asset(asset_type: AssetType) -> AssetMetadata {
-    AssetMetadata::Note(NoteAssetMetadata {
-        base: AssetMetadataBase {
-            name: "n".into(),
-            description: None,
-            tags: vec![],
-            asset_type,
-            bytes: 0,
-            mime_type: "text/plain".into(),
-            sha256: None,
-            width: None,
-            height: None,
-            url: None,
-            storage_key: None,
-            bucket: None,
-            asset_location: None,
-            processing_status: None,
-            processing_error: None,
-            created_at: 0,
-            updated_at: 0,
-            deleted_at: None,
-        },
-        word_count: None,
-        language: None,
-        format: None,
-    })
+    AssetMetadata::Note(AssetMetadataBase::new("n", asset_type, "text/plain").into())
 }
 
 fn nothing_in(capsule: &str, idem: &str) -> NewMemory {

@@ -9,8 +9,8 @@ use candid::Principal;
 use ic_stable_structures::VectorMemory;
 use keepsake_api::{
     AccessCondition, AccessEntry, AccessEvent, AssetMetadata, AssetMetadataBase, AssetType,
-    ByteBuf, GrantSource, ImageAssetMetadata, InlineAssetInput, PersonRef, ResourceRole,
-    ShareLinkInput, ShareSelection, SharedPage,
+    ByteBuf, GrantSource, InlineAssetInput, PersonRef, ResourceRole, ShareLinkInput,
+    ShareSelection, SharedPage,
 };
 
 use crate::hash::sha256;
@@ -47,33 +47,14 @@ fn secret(n: u8) -> [u8; 32] {
 }
 
 fn image(asset_type: AssetType) -> AssetMetadata {
-    AssetMetadata::Image(ImageAssetMetadata {
-        base: AssetMetadataBase {
-            name: "IMG_1.jpg".into(),
-            description: None,
-            tags: vec![],
-            asset_type,
-            bytes: 0,
-            mime_type: "image/jpeg".into(),
-            sha256: None,
+    AssetMetadata::Image(
+        AssetMetadataBase {
             width: Some(4),
             height: Some(3),
-            url: None,
-            storage_key: None,
-            bucket: None,
-            asset_location: None,
-            processing_status: None,
-            processing_error: None,
-            created_at: 0,
-            updated_at: 0,
-            deleted_at: None,
-        },
-        color_space: None,
-        exif_data: None,
-        compression_ratio: None,
-        dpi: None,
-        orientation: None,
-    })
+            ..AssetMetadataBase::new("IMG_1.jpg", asset_type, "image/jpeg")
+        }
+        .into(),
+    )
 }
 
 fn entry(id: &str, person: u8, perm_mask: u32, condition: AccessCondition) -> AccessEntry {
