@@ -17,7 +17,7 @@ const made = join(sdk, `.dist-${process.pid}`);
 process.on('exit', () => rmSync(made, { recursive: true, force: true }));
 
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
-const compiled = spawnSync(process.execPath, [tsc, '-p', sdk, '--outDir', made], { stdio: 'inherit' });
+const compiled = spawnSync(process.execPath, [tsc, '-p', join(sdk, 'tsconfig.build.json'), '--outDir', made], { stdio: 'inherit' });
 if (compiled.status !== 0) {
   process.exit(compiled.status ?? 1);
 }
