@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 import { createServer as createVite } from 'vite';
 
-import { accessible, browse, clientOf, enter, fixture, home, noise, principalOf, sha256, shoot, somebody, until, withoutChromium } from './support.js';
+import { accessible, browse, clientOf, enter, fetchPage, fixture, home, noise, principalOf, sha256, shoot, somebody, until, withoutChromium } from './support.js';
 import { through } from './proxy.js';
 
 const skip = withoutChromium;
@@ -414,6 +414,6 @@ test('ranges, types and names, by themselves', async () => {
 
 test('the worker is one script of its own', { skip }, async () => {
   const dist = process.env.KEEPSAKE_WEB_DIST;
-  const code = dist ? await readFile(`${dist}/sw.js`, 'utf8') : await (await fetch(new URL('/sw.js', place.url))).text();
+  const code = dist ? await readFile(`${dist}/sw.js`, 'utf8') : (await fetchPage(place.url, '/sw.js')).body.toString();
   assert.doesNotMatch(code, /\bimport\s*[({"']|import\.meta/);
 });

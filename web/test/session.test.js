@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 
 import { Ed25519KeyIdentity } from '@icp-sdk/core/identity';
 
-import { PHONE, accessible, browse, clientOf, connect, enter, home, principalOf, shoot, somebody, until, withoutChromium } from './support.js';
+import { PHONE, accessible, browse, clientOf, connect, enter, fetchPage, home, principalOf, shoot, somebody, until, withoutChromium } from './support.js';
 
 const skip = withoutChromium;
 let place;
@@ -233,8 +233,8 @@ test('on the Internet Computer people sign in with Internet Identity, for eight 
   // The page as the Internet Computer would serve it: the cookie says whose key to believe.
   const cookie = `ic_env=${encodeURIComponent(`ic_root_key=${IC_ROOT_KEY}&PUBLIC_CANISTER_ID:vault=${place.host.canisterId}`)}; Path=/; SameSite=Lax`;
   await context.route(place.url, async (route) => {
-    const answer = await route.fetch();
-    await route.fulfill({ response: answer, headers: { ...answer.headers(), 'set-cookie': cookie } });
+    const { status, headers, body } = await fetchPage(place.url);
+    await route.fulfill({ status, body, headers: { ...headers, 'set-cookie': cookie } });
   });
   const page = await newPage();
   await page.goto(place.url);

@@ -56,6 +56,22 @@ export async function home(options = {}) {
   };
 }
 
+/** What the vault answers for a page, in Node: names below .localhost are looked up by browsers themselves, and by hardly anybody else. */
+export async function fetchPage(url, path = '/') {
+  const { host, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const asked = request({ host: '127.0.0.1', port, path, headers: { host } }, async (answer) => {
+      try {
+        resolve({ status: answer.statusCode, headers: answer.headers, body: Buffer.concat(await answer.toArray()) });
+      } catch (error) {
+        reject(error);
+      }
+    });
+    asked.on('error', reject);
+    asked.end();
+  });
+}
+
 async function servePages(vaultUrl, canisterId) {
   const agent = HttpAgent.createSync({ host: vaultUrl() });
   const hex = Buffer.from(await agent.fetchRootKey()).toString('hex');

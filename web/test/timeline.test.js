@@ -281,7 +281,8 @@ test('by keyboard alone: from the door to a capsule', { skip }, async () => {
   await mine.getByText('No memories yet').waitFor();
   await mine.keyboard.press('Tab');
   await press('You');
-  await mine.getByRole('menuitem', { name: 'You and your keys' }).waitFor();
+  const item = mine.getByRole('menuitem', { name: 'You and your keys' });
+  await until(() => item.evaluate((one) => one === document.activeElement), 'the menu has the focus');
   await mine.keyboard.press('Enter');
   await mine.getByRole('heading', { name: 'You and your keys' }).waitFor();
   await context.close();
@@ -388,6 +389,10 @@ test('the vault stopped and started again: what was asked for comes', { skip }, 
   const { newPage, context } = await somebody(browser);
   const mine = await newPage();
   await enter(mine, own.url);
+  // The view's code comes from the vault, too.
+  await mine.evaluate(() => (location.hash = '#/trash'));
+  await mine.getByText('Nothing in the trash').waitFor();
+  await mine.evaluate(() => (location.hash = '#/'));
   await mine.getByText('No memories yet').waitFor();
   await own.host.kill();
   await mine.evaluate(() => (location.hash = '#/trash'));
