@@ -188,8 +188,12 @@ test('what is said of a memory is changed, and a change from elsewhere is not ov
   await tile('denali').click();
   await page.getByRole('dialog').waitFor();
   await until(async () => (await page.locator('.viewer img.shown').count()) > 0, 'the picture is there');
-  await page.keyboard.press('e');
   const dialog = page.getByRole('dialog', { name: 'Edit' });
+  // It can be edited once all of it has been read, which the picture does not wait for.
+  await until(async () => {
+    await page.keyboard.press('e');
+    return dialog.isVisible();
+  }, 'the memory can be edited');
   await dialog.getByLabel('Title').fill('Denali at dawn');
   await dialog.getByLabel('Description').fill('From the road.');
   await dialog.getByLabel('Where').fill('Alaska');
